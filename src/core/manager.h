@@ -1,0 +1,156 @@
+// The model manager: loads, shares, leases, unloads and evicts.
+//
+// It decides under its one lock and acts outside it: no lock is held while weights are read or freed, or
+// while events are published. Bytes are reserved in the device's ledger before anything is read.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/device_id.h"
+#include "base/mutex.h"
+#include "core/component.h"
+#include "core/event.h"
+#include "core/lease.h"
+#include "core/ledger.h"
+#include "core/model.h"
+#include "core/residency.h"
+#include "core/run.h"
+#include "core/snapshot.h"
+
+namespace greenroom::core {
+
+// How much of a device the manager may fill.
+struct DeviceBudget {
+  base::DeviceId device;
+  std::uint64_t bytes = 0;
+};
+
+enum class UnloadMode {
+  kFree,   // takes one hold off; with the last one the model goes (after its running leases)
+  kKeep,   // takes one hold off; with the last one the model stays as it is, idle: ready, but first to be
+           // evicted
+  kForce,  // takes all holds off and cancels a load under way; the model goes after its running leases
+};
+
+// Thread-safe. Loads run in the caller's thread; the manager has no thread of its own.
+class Manager {
+ public:
+  // `events` may be null. Both it and `clock` are borrowed and outlive the manager.
+  Manager(const std::vector<DeviceBudget>& devices, const base::Clock& clock, EventSink* events = nullptr);
+  // REQUIRES: no call in progress, no Lease and no Run left. Frees what is loaded.
+  ~Manager();
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
+
+  // Puts one hold on `id`, loading the model first when it is not loaded. Returns when it is ready.
+  //
+  // Bytes for all missing components are reserved at once, evicting idle components when that makes them fit.
+  // Concurrent loads of one model, or of one component by several models, read it once and all get the same
+  // result. A model whose files changed on disk is read anew beside the old one, which goes when its leases
+  // have returned; during a drain a load brings the model back. A load that fails leaves nothing behind but
+  // its message (see model_info) and can be tried again; a model that was loaded stays so.
+  //
+  // A loaded component may outlive `model` when another model shares it.
+  //
+  // Throws base::Error: kResourceExhausted (what was needed, what is free, who holds the rest), kCancelled,
+  // kInvalidArgument (no such device), kFailedPrecondition (`id` is loaded from other files or on another
+  // device), and whatever the model's load_component throws.
+  void load(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device)
+      EXCLUDES_LOCK(mutex_);
+
+  // Ends the load of `id` under way, if there is one: its callers get kCancelled. A component that another
+  // model's load waits for is still read to the end.
+  void cancel_load(const std::string& id) EXCLUDES_LOCK(mutex_);
+
+  // Never waits for running leases: they finish, and the last one to return frees the memory (status
+  // kUnloading until then; no new lease is given). Components that other models hold or are kept with stay.
+  // For a model in error, forgets the error. Throws base::Error: kNotFound (not loaded), kFailedPrecondition
+  // (still loading; only kForce cancels that).
+  void unload(const std::string& id, UnloadMode mode = UnloadMode::kFree) EXCLUDES_LOCK(mutex_);
+
+  // Pins a stage of a loaded model (or kAllStages) and reserves `workspace_bytes` beside it, evicting idle
+  // components when that makes them fit. Never waits for a load. Throws base::Error: kNotFound (never
+  // loaded), kFailedPrecondition (loading, unloading or failed), kInvalidArgument (no such stage),
+  // kResourceExhausted.
+  Lease lease(const std::string& id, std::size_t stage, std::uint64_t workspace_bytes = 0)
+      EXCLUDES_LOCK(mutex_);
+
+  // For one inference that pins its stages one after the other. Throws as lease does.
+  Run start_run(const std::string& id) EXCLUDES_LOCK(mutex_);
+
+  // Frees every idle component of the device. Returns the bytes given back.
+  std::uint64_t trim(base::DeviceId device) EXCLUDES_LOCK(mutex_);
+
+  // Snapshots, sorted by id and by device. kUnloaded and nullopt for an id the manager does not know.
+  std::vector<ModelInfo> list() const EXCLUDES_LOCK(mutex_);
+  ModelStatus model_status(const std::string& id) const EXCLUDES_LOCK(mutex_);
+  std::optional<ModelInfo> model_info(const std::string& id) const EXCLUDES_LOCK(mutex_);
+  std::vector<DeviceMemory> memory() const EXCLUDES_LOCK(mutex_);
+
+ private:
+  friend class Lease;  // release
+  friend class Run;    // lease_of
+
+  // A wish for bytes on a device, and what to say when it cannot be granted.
+  struct Demand {
+    std::string purpose;
+    base::DeviceId device;
+    std::uint64_t bytes = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> parts;
+    std::span<const ComponentKey> wanted;  // not to be evicted for this
+    bool waits_for_reads = false;          // wait for a cancelled read to give its bytes back
+  };
+  enum class Room {
+    kFits,
+    kMade,     // once the aftermath is delivered; then ask again
+    kPending,  // memory is about to come back: wait for changed_, then ask again
+  };
+  // Throws base::Error(kResourceExhausted).
+  Room find_room(const Demand& demand, Aftermath& after) REQUIRES_LOCK(mutex_);
+
+  Ledger& ledger(base::DeviceId device);
+
+  // The steps of load(), in this order.
+  std::shared_ptr<LoadAttempt> make_attempt(const std::string& id, const std::shared_ptr<const Model>& model,
+                                            base::DeviceId device);
+  bool enter(const std::shared_ptr<LoadAttempt>& attempt);  // false: loaded, by somebody else
+  bool try_enter(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) REQUIRES_LOCK(mutex_);
+  void begin(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) REQUIRES_LOCK(mutex_);
+  void admit(LoadAttempt& attempt);
+  Room try_admit(LoadAttempt& attempt, Aftermath& after) REQUIRES_LOCK(mutex_);
+  std::optional<std::size_t> next_to_read(const LoadAttempt& attempt);
+  void read(const LoadAttempt& attempt, std::size_t index);
+  void publish_progress(const LoadAttempt& attempt, const std::string& component, std::uint64_t done,
+                        std::uint64_t total);
+  void finish(LoadAttempt& attempt, std::optional<Failure> failure);
+  void record_failure(const std::string& id, const Model& model, base::DeviceId device,
+                      const Failure& failure);
+
+  std::shared_ptr<Composition> leasable(const std::string& id) REQUIRES_LOCK(mutex_);
+  Lease pin(std::shared_ptr<Composition> composition, std::vector<std::size_t> pinned) REQUIRES_LOCK(mutex_);
+  Lease lease_of(const Lease& whole, std::size_t stage, std::uint64_t workspace_bytes);
+  Reservation reserve_workspace(const Composition& composition, std::uint64_t bytes);
+  void release(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned);
+
+  // Frees, then publishes.
+  void deliver(Aftermath after) EXCLUDES_LOCK(mutex_);
+
+  const base::Clock& clock_;
+  EventSink* events_;
+  // Fixed at construction. Ledgers have locks of their own, which are taken last.
+  std::map<base::DeviceId, Ledger> ledgers_;
+
+  mutable base::Mutex mutex_;
+  base::CondVar changed_;  // a component, a load or departing memory moved on
+  Residency residency_ GUARDED_BY(mutex_);
+};
+
+}  // namespace greenroom::core

@@ -1,0 +1,80 @@
+// The port between the manager and the models: what a model must offer to be managed.
+//
+// A model is a list of components (one set of weights each) and a list of stages, each of which needs some of
+// the components. The manager knows identities and bytes; what the weights compute is none of its business.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/device_id.h"
+
+namespace greenroom::core {
+
+// One component as a model asks for it. Two models that ask for the same file, kind and variant share it.
+struct ComponentSpec {
+  std::string kind;            // "contentvec", "rmvpe", "nsf_hifigan", "ddsp_svc.voice"
+  std::filesystem::path file;  // resolved by the manager into size + mtime + canonical path
+  std::string variant;         // what else tells the loaded form apart: dtype, options read from a config
+  std::uint64_t bytes = 0;     // exact size once loaded, computed from file headers alone
+};
+
+// The loaded weights of one component. The destructor frees them.
+class LoadedComponent {
+ public:
+  virtual ~LoadedComponent() = default;
+  // What it really occupies on its device.
+  virtual std::uint64_t bytes() const = 0;
+};
+
+// How a load tells about itself and learns that it is no longer wanted. Thread-safe.
+struct LoadControl {
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // may be empty
+  std::shared_ptr<const std::atomic<bool>> cancelled;                     // may be null
+};
+
+struct Stage {
+  std::string name;                     // "units", "pitch", "voice", "vocoder"
+  std::vector<std::size_t> components;  // indexes into Model::components()
+};
+
+// The components of one stage, pinned for as long as the object lives.
+class PinnedStage {
+ public:
+  virtual ~PinnedStage() = default;
+  // REQUIRES: the stage names component `index` (an index into Model::components()).
+  virtual LoadedComponent& component(std::size_t index) = 0;
+};
+
+// How a running inference gets at its components: stage by stage, so that what a stage does not need need not
+// be resident. Implemented over the manager's leases; a model never sees the manager. Not thread-safe; one
+// per run.
+class StageAccess {
+ public:
+  virtual ~StageAccess() = default;
+  // Pins stage `index` and reserves `workspace_bytes` beside it for activations until the result is
+  // destroyed. Throws base::Error(kResourceExhausted) when it does not fit.
+  virtual std::unique_ptr<PinnedStage> pin(std::size_t stage, std::uint64_t workspace_bytes) = 0;
+};
+
+// Immutable after construction. Thread-safe.
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  virtual std::string type() const = 0;  // "ddsp_svc"
+  virtual const std::vector<ComponentSpec>& components() const = 0;
+  virtual const std::vector<Stage>& stages() const = 0;
+
+  // Reads component `index` onto `device`. Called without any lock held, from any thread, for several
+  // components at once. Throws base::Error; must leave nothing behind when it does.
+  virtual std::shared_ptr<LoadedComponent> load_component(std::size_t index, base::DeviceId device,
+                                                          const LoadControl& control) const = 0;
+};
+
+}  // namespace greenroom::core

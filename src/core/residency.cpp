@@ -1,0 +1,385 @@
+#include "core/residency.h"
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
+#include <set>
+#include <utility>
+
+namespace greenroom::core {
+namespace {
+
+using TimePoint = base::Clock::TimePoint;
+using ComponentPtr = std::shared_ptr<Component>;
+
+ComponentState visible_state(const Component& component) {
+  switch (component.state) {
+    case Component::State::kReserved:
+    case Component::State::kReading:
+      return ComponentState::kLoading;
+    case Component::State::kResident:
+      return ComponentState::kResident;
+    case Component::State::kGone:
+      break;
+  }
+  return ComponentState::kFreeing;
+}
+
+ComponentInfo info_of(const Component& component) {
+  ComponentInfo info{component.key.kind,   component.key.file, component.key.variant,
+                     component.key.device, component.bytes,    visible_state(component)};
+  std::set<std::string> ids;
+  for (const auto& [id, count] : component.holders) ids.insert(id);
+  for (const auto& [id, count] : component.wanted_by) ids.insert(id);
+  info.holders.assign(ids.begin(), ids.end());
+  info.leases = component.leases;
+  return info;
+}
+
+void add(Names& names, const std::string& id) {
+  ++names[id];
+}
+
+void remove(Names& names, const std::string& id) {
+  const auto found = names.find(id);
+  assert(found != names.end());
+  if (--found->second == 0) names.erase(found);
+}
+
+std::uint64_t total_bytes(const std::vector<ComponentPtr>& components) {
+  std::set<const Component*> seen;
+  std::uint64_t bytes = 0;
+  for (const auto& component : components) {
+    if (seen.insert(component.get()).second) bytes += component->bytes;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+ModelStatus Residency::ModelRecord::status() const {
+  if (current) return ModelStatus::kLoaded;
+  if (attempt) return ModelStatus::kLoading;
+  if (draining > 0) return ModelStatus::kUnloading;
+  return error.empty() ? ModelStatus::kUnloaded : ModelStatus::kError;
+}
+
+Residency::ModelRecord* Residency::find(const std::string& id) {
+  const auto found = models_.find(id);
+  return found == models_.end() ? nullptr : &found->second;
+}
+
+const Residency::ModelRecord* Residency::find(const std::string& id) const {
+  const auto found = models_.find(id);
+  return found == models_.end() ? nullptr : &found->second;
+}
+
+void Residency::forget_if_empty(const std::string& id) {
+  const auto found = models_.find(id);
+  if (found != models_.end() && found->second.empty()) models_.erase(found);
+}
+
+std::vector<Residency::Missing> Residency::missing(const LoadAttempt& attempt) const {
+  std::vector<Missing> result;
+  std::set<ComponentKey> seen;
+  for (std::size_t i = 0; i < attempt.keys.size(); ++i) {
+    if (components_.count(attempt.keys[i]) != 0 || !seen.insert(attempt.keys[i]).second) continue;
+    result.push_back({i, attempt.model->components()[i].bytes});
+  }
+  return result;
+}
+
+void Residency::join(LoadAttempt& attempt, const std::vector<Missing>& missing,
+                     std::vector<Reservation> claims) {
+  assert(missing.size() == claims.size());
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    const ComponentKey& key = attempt.keys[missing[i].index];
+    components_.emplace(key, std::make_shared<Component>(key, std::move(claims[i])));
+  }
+  for (const ComponentKey& key : attempt.keys) {
+    const ComponentPtr& component = components_.at(key);
+    add(component->wanted_by, attempt.model_id);
+    attempt.components.push_back(component);
+  }
+  attempt.interested = true;
+}
+
+void Residency::drop_interest(LoadAttempt& attempt, Aftermath& after) {
+  if (!std::exchange(attempt.interested, false)) return;
+  for (const ComponentPtr& component : attempt.components) remove(component->wanted_by, attempt.model_id);
+  for (const ComponentPtr& component : attempt.components) {
+    if (!component->wanted_by.empty()) continue;
+    if (component->state == Component::State::kReserved) {
+      component->state = Component::State::kGone;
+      component->claim.release();  // nothing was read: no memory to wait for
+      components_.erase(component->key);
+    } else if (component->state == Component::State::kReading && !component->cancelled->exchange(true)) {
+      components_.erase(component->key);  // its reader frees it; who wants it again reads it again
+      departing_.push_back(component);
+    } else {
+      let_go(component, after);
+    }
+  }
+}
+
+void Residency::cancel(LoadAttempt& attempt, Aftermath& after) {
+  attempt.cancelled = true;
+  drop_interest(attempt, after);
+}
+
+void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, TimePoint now,
+                       Aftermath& after) {
+  ModelRecord& record = models_.at(attempt.model_id);
+  record.attempt.reset();
+  attempt.done = true;
+  attempt.failure = std::move(failure);
+  if (attempt.failure) {
+    drop_interest(attempt, after);
+    record.error = attempt.failure->code == base::ErrorCode::kCancelled ? "" : attempt.failure->message;
+    note(after, {.type = EventType::kLoadFailed,
+                 .model_id = attempt.model_id,
+                 .device = attempt.device,
+                 .message = attempt.failure->message});
+    forget_if_empty(attempt.model_id);
+    return;
+  }
+
+  auto fresh = std::make_shared<Composition>();
+  fresh->model_id = attempt.model_id;
+  fresh->model = attempt.model;
+  fresh->device = attempt.device;
+  fresh->components = attempt.components;
+  fresh->holds = 1 + attempt.joiners + (record.current ? record.current->holds : 0);
+  for (const ComponentPtr& component : fresh->components) ++component->members;
+  update_holding(*fresh);
+  drop_interest(attempt, after);
+  record.error.clear();
+  if (const auto old = std::exchange(record.current, std::move(fresh))) retire(record, old, after);
+  const std::chrono::duration<double> took = now - attempt.started;
+  note(after, {.type = EventType::kLoadCompleted,
+               .model_id = attempt.model_id,
+               .device = attempt.device,
+               .bytes = total_bytes(attempt.components),
+               .seconds = took.count()});
+}
+
+void Residency::settle(const ComponentPtr& component, std::shared_ptr<LoadedComponent> loaded,
+                       std::uint64_t loaded_bytes, std::optional<Failure> failure, TimePoint now,
+                       Aftermath& after) {
+  assert(component->state == Component::State::kReading);
+  component->last_used = now;
+  if (loaded) {
+    component->claim.become_resident(loaded_bytes);
+    component->bytes = loaded_bytes;
+    component->loaded = std::move(loaded);
+  } else {
+    component->claim.release();
+    component->failure = std::move(failure);
+  }
+  const bool cancelled = component->cancelled->load();
+  if (!component->loaded && !cancelled) {
+    component->state = Component::State::kGone;
+    components_.erase(component->key);
+  } else if (cancelled) {
+    component->state = Component::State::kGone;
+    after.doomed.push_back(component);
+  } else {
+    component->state = Component::State::kResident;
+  }
+}
+
+void Residency::add_hold(Composition& composition) {
+  ++composition.holds;
+  update_holding(composition);
+}
+
+void Residency::take_hold(ModelRecord& record, bool keep, TimePoint now, Aftermath& after) {
+  Composition& current = *record.current;
+  if (current.holds > 0) --current.holds;
+  if (current.holds > 0) return;
+  if (!keep) {
+    retire_current(record, after);
+    return;
+  }
+  for (const ComponentPtr& component : current.components) {
+    component->kept = true;
+    component->last_used = now;
+  }
+  update_holding(current);
+}
+
+void Residency::retire_current(ModelRecord& record, Aftermath& after) {
+  retire(record, std::exchange(record.current, nullptr), after);
+}
+
+void Residency::retire(ModelRecord& record, const std::shared_ptr<Composition>& composition,
+                       Aftermath& after) {
+  composition->retired = true;
+  composition->holds = 0;
+  for (const ComponentPtr& component : composition->components) --component->members;
+  ++record.draining;
+  update_holding(*composition);
+  if (composition->leases == 0) finish_retired(composition, after);
+}
+
+void Residency::finish_retired(const std::shared_ptr<Composition>& composition, Aftermath& after) {
+  for (const ComponentPtr& component : composition->components) {
+    if (component->members == 0) component->kept = false;
+    let_go(component, after);
+  }
+  ModelRecord& record = models_.at(composition->model_id);
+  --record.draining;
+  after.retired.push_back(composition);
+  if (record.current || record.draining > 0) return;
+  note(after, {.type = EventType::kUnloadCompleted,
+               .model_id = composition->model_id,
+               .device = composition->device,
+               .bytes = total_bytes(composition->components)});
+}
+
+void Residency::pin(Composition& composition, const std::vector<std::size_t>& pinned) {
+  ++composition.leases;
+  update_holding(composition);
+  for (const std::size_t index : pinned) ++composition.components[index]->leases;
+}
+
+void Residency::unpin(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned,
+                      TimePoint now, Aftermath& after) {
+  for (const std::size_t index : pinned) {
+    --composition->components[index]->leases;
+    composition->components[index]->last_used = now;
+  }
+  --composition->leases;
+  update_holding(*composition);
+  if (!composition->retired || composition->leases > 0) return;
+  finish_retired(composition, after);
+  forget_if_empty(composition->model_id);
+}
+
+void Residency::update_holding(Composition& composition) {
+  const bool holding = composition.leases > 0 || composition.holds > 0;
+  if (holding == composition.holding) return;
+  composition.holding = holding;
+  for (const ComponentPtr& component : composition.components) {
+    if (holding) {
+      add(component->holders, composition.model_id);
+    } else {
+      remove(component->holders, composition.model_id);
+    }
+  }
+}
+
+void Residency::let_go(const ComponentPtr& component, Aftermath& after) {
+  if (component->idle() && component->members == 0 && !component->kept) take_out(component, after);
+}
+
+void Residency::take_out(const ComponentPtr& component, Aftermath& after) {
+  component->state = Component::State::kGone;
+  components_.erase(component->key);
+  departing_.push_back(component);
+  after.doomed.push_back(component);
+}
+
+std::vector<ComponentPtr> Residency::residents(base::DeviceId device) const {
+  std::vector<ComponentPtr> result;
+  for (const auto& [key, component] : components_) {
+    if (key.device == device && component->state == Component::State::kResident) result.push_back(component);
+  }
+  return result;
+}
+
+std::vector<Resident> Residency::candidates(const std::vector<ComponentPtr>& residents,
+                                            std::span<const ComponentKey> wanted) {
+  std::vector<Resident> result;
+  for (const ComponentPtr& component : residents) {
+    const bool is_wanted = std::find(wanted.begin(), wanted.end(), component->key) != wanted.end();
+    result.push_back({component->bytes, !component->idle() || is_wanted, component->last_used});
+  }
+  return result;
+}
+
+void Residency::evict(const ComponentPtr& component, Aftermath& after) {
+  assert(component->idle());
+  note(after, {.type = EventType::kEvicted,
+               .device = component->key.device,
+               .component = label(component->key),
+               .bytes = component->bytes});
+  take_out(component, after);
+  for (auto it = models_.begin(); it != models_.end() && component->members > 0;) {
+    auto& [id, record] = *it++;
+    if (!record.current) continue;
+    const auto& parts = record.current->components;
+    if (std::find(parts.begin(), parts.end(), component) == parts.end()) continue;
+    for (const ComponentPtr& part : parts) --part->members;
+    note(after, {.type = EventType::kUnloadCompleted,
+                 .model_id = id,
+                 .device = record.device,
+                 .message = label(component->key) + " was evicted"});
+    after.retired.push_back(std::move(record.current));
+    record.current.reset();
+    forget_if_empty(std::string(id));
+  }
+}
+
+bool Residency::is_departing(base::DeviceId device, bool with_reads) const {
+  return std::any_of(departing_.begin(), departing_.end(), [&](const ComponentPtr& component) {
+    return component->key.device == device && (with_reads || component->state == Component::State::kGone);
+  });
+}
+
+void Residency::departed(const std::vector<ComponentPtr>& components) {
+  for (const ComponentPtr& component : components) std::erase(departing_, component);
+}
+
+void Residency::note(Aftermath& after, Event event) {
+  event.sequence = ++sequence_;
+  after.events.push_back(std::move(event));
+}
+
+ModelInfo Residency::info(const std::string& id, const ModelRecord& record) const {
+  ModelInfo info{.id = id, .type = record.type, .device = record.device, .status = record.status()};
+  info.error = record.error;
+  if (record.attempt) info.waiting = 1 + record.attempt->joiners;
+  if (!record.current) return info;
+  info.holds = record.current->holds;
+  info.leases = record.current->leases;
+  info.bytes = total_bytes(record.current->components);
+  for (const ComponentPtr& component : record.current->components) {
+    info.components.push_back(info_of(*component));
+  }
+  return info;
+}
+
+std::vector<ModelInfo> Residency::models() const {
+  std::vector<ModelInfo> result;
+  for (const auto& [id, record] : models_) result.push_back(info(id, record));
+  return result;
+}
+
+std::vector<ComponentInfo> Residency::components(base::DeviceId device) const {
+  std::vector<ComponentInfo> result;
+  for (const auto& [key, component] : components_) {
+    if (key.device == device) result.push_back(info_of(*component));
+  }
+  for (const ComponentPtr& component : departing_) {
+    if (component->key.device == device) result.push_back(info_of(*component));
+  }
+  return result;
+}
+
+Aftermath Residency::clear() {
+  Aftermath after;
+  for (auto& [key, component] : components_) {
+    assert(component->leases == 0 && component->wanted_by.empty());
+    component->state = Component::State::kGone;
+    after.doomed.push_back(component);
+  }
+  components_.clear();
+  for (auto& [id, record] : models_) {
+    if (record.current) after.retired.push_back(std::move(record.current));
+  }
+  models_.clear();
+  return after;
+}
+
+}  // namespace greenroom::core

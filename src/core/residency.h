@@ -1,0 +1,194 @@
+// The manager's tables: which components and models there are, who keeps them, and the legal moves between
+// states. Internal to core; no lock, no waiting, no I/O: the Manager guards it with its lock and does the
+// rest.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "core/component.h"
+#include "core/event.h"
+#include "core/ledger.h"
+#include "core/model.h"
+#include "core/policy.h"
+#include "core/snapshot.h"
+
+namespace greenroom::core {
+
+// An error as a value, to give the same one to everybody who waited.
+struct Failure {
+  base::ErrorCode code = base::ErrorCode::kInternal;
+  std::string message;
+
+  [[noreturn]] void raise() const { throw base::Error(code, message); }
+};
+
+// Model ids, each with how often it counts.
+using Names = std::map<std::string, int>;
+
+// Legal moves: kReserved -> kReading -> kResident -> kGone, and kGone from anywhere (failed, cancelled,
+// nobody wants it). Only kReserved, kReading and kResident ones are in the table by key.
+struct Component {
+  enum class State { kReserved, kReading, kResident, kGone };
+
+  explicit Component(ComponentKey key_in, Reservation claim_in)
+      : key(std::move(key_in)), bytes(claim_in.bytes()), claim(std::move(claim_in)) {}
+
+  bool idle() const {
+    return state == State::kResident && wanted_by.empty() && leases == 0 && holders.empty();
+  }
+
+  const ComponentKey key;
+  State state = State::kReserved;
+  std::uint64_t bytes;  // reserved, then real
+  Names wanted_by;      // models whose load under way needs it
+  Names holders;        // models that keep it: held, or with a running lease
+  int members = 0;      // loaded models, held or idle, that consist of it
+  int leases = 0;       // pins
+  bool kept = false;    // was left idle on purpose (UnloadMode::kKeep)
+  base::Clock::TimePoint last_used;
+  std::optional<Failure> failure;  // of a kGone one that somebody waited for
+  const std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
+
+  // Belong to whoever moved it to kGone from then on; read without the lock by those who pin it.
+  Reservation claim;
+  std::shared_ptr<LoadedComponent> loaded;
+};
+
+// One loaded form of a model. `model`, `device` and `components` do not change and may be read without the
+// lock.
+struct Composition {
+  std::string model_id;
+  std::shared_ptr<const Model> model;
+  base::DeviceId device;
+  std::vector<std::shared_ptr<Component>>
+      components;  // by index into Model::components(); one may occur twice
+
+  int holds = 0;
+  int leases = 0;
+  bool holding = false;  // is among the holders of its components
+  bool retired = false;  // no longer the current form: its components go when `leases` reaches zero
+};
+
+// One load of a model under way, shared by all who asked for the same. The first fields do not change.
+struct LoadAttempt {
+  std::string model_id;
+  std::shared_ptr<const Model> model;
+  base::DeviceId device;
+  std::vector<ComponentKey> keys;
+  base::Clock::TimePoint started;
+
+  std::vector<std::shared_ptr<Component>> components;  // empty until admitted, then constant
+  int joiners = 0;                                     // callers beside the first
+  bool interested = false;                             // is counted in its components' wanted_by
+  bool cancelled = false;
+  bool done = false;
+  std::optional<Failure> failure;  // constant once done
+};
+
+// What is left to do once the lock is given back: memory to free, then events to publish.
+struct Aftermath {
+  std::vector<std::shared_ptr<Component>> doomed;
+  std::vector<std::shared_ptr<Composition>>
+      retired;  // their last reference may be here: destroyed outside the lock
+  std::vector<Event> events;
+};
+
+// Not thread-safe; guarded by the Manager's lock.
+class Residency {
+ public:
+  struct ModelRecord {
+    std::string type;
+    base::DeviceId device;
+    std::shared_ptr<Composition> current;  // null when nothing is loaded
+    std::shared_ptr<LoadAttempt> attempt;  // null when no load is under way
+    int draining = 0;                      // retired compositions that are still leased
+    std::string error;                     // of the last load
+
+    bool empty() const { return !current && !attempt && draining == 0 && error.empty(); }
+    ModelStatus status() const;
+  };
+
+  // A component that a load needs and nobody has: its first index in the model.
+  struct Missing {
+    std::size_t index = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  ModelRecord& record(const std::string& id) { return models_[id]; }
+  ModelRecord* find(const std::string& id);
+  const ModelRecord* find(const std::string& id) const;
+  void forget_if_empty(const std::string& id);
+
+  // A load's way. `missing` says what admission has to reserve, each component once; `join` takes the claims
+  // (one per missing one, in that order) and registers the load with all its components; `finish` ends the
+  // load, for better (no failure: its model becomes current) or worse.
+  std::vector<Missing> missing(const LoadAttempt& attempt) const;
+  void join(LoadAttempt& attempt, const std::vector<Missing>& missing, std::vector<Reservation> claims);
+  void finish(LoadAttempt& attempt, std::optional<Failure> failure, base::Clock::TimePoint now,
+              Aftermath& after);
+  void cancel(LoadAttempt& attempt, Aftermath& after);
+
+  // The read of a kReading component ended: exactly one of `loaded` and `failure` is given.
+  void settle(const std::shared_ptr<Component>& component, std::shared_ptr<LoadedComponent> loaded,
+              std::uint64_t loaded_bytes, std::optional<Failure> failure, base::Clock::TimePoint now,
+              Aftermath& after);
+
+  void add_hold(Composition& composition);
+  // REQUIRES: the model has a current composition. With the last hold it is left idle (`keep`) or retired.
+  void take_hold(ModelRecord& record, bool keep, base::Clock::TimePoint now, Aftermath& after);
+  // The model has no current composition from now on; what it consisted of goes when its leases have
+  // returned.
+  void retire_current(ModelRecord& record, Aftermath& after);
+
+  // `pinned`: indexes into the composition's components.
+  void pin(Composition& composition, const std::vector<std::size_t>& pinned);
+  void unpin(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned,
+             base::Clock::TimePoint now, Aftermath& after);
+
+  // What decide() may choose from, and who that is. What `wanted` asks for is not offered.
+  std::vector<std::shared_ptr<Component>> residents(base::DeviceId device) const;
+  static std::vector<Resident> candidates(const std::vector<std::shared_ptr<Component>>& residents,
+                                          std::span<const ComponentKey> wanted);
+  // REQUIRES: idle. Idle models that consist of it are unloaded; their other components stay.
+  void evict(const std::shared_ptr<Component>& component, Aftermath& after);
+
+  // Is memory of the device about to come back? `with_reads`: also when a cancelled read has to end first.
+  bool is_departing(base::DeviceId device, bool with_reads) const;
+  // The memory of these is free.
+  void departed(const std::vector<std::shared_ptr<Component>>& components);
+
+  // Adds the event to the aftermath, numbered.
+  void note(Aftermath& after, Event event);
+
+  ModelInfo info(const std::string& id, const ModelRecord& record) const;
+  std::vector<ModelInfo> models() const;
+  std::vector<ComponentInfo> components(base::DeviceId device) const;
+
+  // Empties the tables. REQUIRES: no lease, no load under way.
+  Aftermath clear();
+
+ private:
+  void drop_interest(LoadAttempt& attempt, Aftermath& after);
+  void update_holding(Composition& composition);
+  void retire(ModelRecord& record, const std::shared_ptr<Composition>& composition, Aftermath& after);
+  void finish_retired(const std::shared_ptr<Composition>& composition, Aftermath& after);
+  // Frees the component when nobody holds, leases, wants or consists of it, and it is not kept.
+  void let_go(const std::shared_ptr<Component>& component, Aftermath& after);
+  void take_out(const std::shared_ptr<Component>& component, Aftermath& after);
+
+  std::map<ComponentKey, std::shared_ptr<Component>> components_;
+  std::vector<std::shared_ptr<Component>> departing_;  // out of components_, bytes not yet given back
+  std::map<std::string, ModelRecord> models_;
+  std::uint64_t sequence_ = 0;
+};
+
+}  // namespace greenroom::core

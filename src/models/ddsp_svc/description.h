@@ -1,0 +1,54 @@
+// What a DDSP-SVC voice is made of, found out from its files without loading any: generation, speakers, and
+// the four components with their exact sizes. No torch here, so `greenroom estimate` answers in milliseconds.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "core/model.h"
+#include "models/ddsp_svc/config.h"
+
+namespace greenroom::models::ddsp_svc {
+
+enum class Generation { k60, k61, k62, k63, k63Glu };
+
+std::string_view generation_name(Generation generation);  // "6.0", ..., "6.3-glu"
+
+// Indexes into Description::components.
+enum Component : std::size_t { kEncoder = 0, kPitch = 1, kVoice = 2, kVocoder = 3 };
+
+struct Description {
+  std::filesystem::path model_file;
+  VoiceConfig config;
+  VocoderConfig vocoder_config;
+  Generation generation = Generation::k60;
+  std::int64_t training_steps = 0;              // global_step of the checkpoint, 0 when absent
+  std::vector<core::ComponentSpec> components;  // in the order of Component
+  std::vector<core::Stage> stages;              // kPitchStage, kConvertStage
+};
+
+enum StageIndex : std::size_t { kPitchStage = 0, kConvertStage = 1 };
+
+// Which generation the keys of a voice checkpoint belong to (6.1 and 6.2 have the same keys and other
+// mathematics; only data.volume_smooth_size of the config tells them apart). Throws
+// base::Error(kInvalidArgument) when the file is no 6.x voice, saying what it looks like instead.
+Generation detect_generation(const checkpoint::Checkpoint& voice, const VoiceConfig& config);
+
+// `model_path` is model_N.pt, or a folder that holds exactly one model (or a model_best.pt, or takes the
+// highest N). Files the config names are tried as they are, relative to the model's folder and its parents'
+// (`exp/voice/..`), then below `pretrain_dir` (argument, else ddsp_svc.pretrain_dir of the config). Throws
+// base::Error(kNotFound) naming the file, every place it was looked for, and where to get it.
+Description describe(const std::filesystem::path& model_path, const std::filesystem::path& pretrain_dir = {});
+
+// Bytes a component occupies once loaded as float32: what the loader keeps (weight norm folded, buffers and
+// unused parameters dropped).
+std::uint64_t encoder_bytes(const checkpoint::Checkpoint& file, std::string_view encoder_name);
+std::uint64_t pitch_bytes(const checkpoint::Checkpoint& file);
+std::uint64_t voice_bytes(const checkpoint::Checkpoint& file);
+std::uint64_t vocoder_bytes(const checkpoint::Checkpoint& file);
+
+}  // namespace greenroom::models::ddsp_svc

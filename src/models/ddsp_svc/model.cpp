@@ -1,0 +1,202 @@
+#include "models/ddsp_svc/model.h"
+
+#include <spdlog/fmt/fmt.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "audio/frames.h"
+#include "base/error.h"
+#include "models/ddsp_svc/pipeline.h"
+#include "nn/guard.h"
+
+namespace greenroom::models::ddsp_svc {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+// Shares of the progress bar.
+constexpr double kPitchShare = 0.15;
+
+template <typename Network>
+class Loaded final : public core::LoadedComponent {
+ public:
+  Loaded(Network network, std::uint64_t bytes) : network_(std::move(network)), bytes_(bytes) {}
+  std::uint64_t bytes() const override { return bytes_; }
+  const Network& network() const { return network_; }
+
+ private:
+  Network network_;
+  std::uint64_t bytes_;
+};
+
+template <typename Network>
+const Network& network_of(core::PinnedStage& stage, Component component) {
+  return static_cast<Loaded<Network>&>(stage.component(component)).network();
+}
+
+template <typename Network, typename Make>
+std::shared_ptr<core::LoadedComponent> load(const core::ComponentSpec& spec, base::DeviceId device,
+                                            const Make& make) {
+  std::shared_ptr<core::LoadedComponent> loaded;
+  nn::run_guarded(spec.kind.c_str(), [&] {
+    const nn::Weights weights(checkpoint::Checkpoint::open(spec.file), device);
+    Network network = make(weights);
+    loaded = std::make_shared<Loaded<Network>>(std::move(network), weights.bytes());
+  });
+  return loaded;
+}
+
+void check_cancelled(const RunControl& control) {
+  if (control.cancelled && control.cancelled->load())
+    throw Error(ErrorCode::kCancelled, "the conversion was cancelled");
+}
+
+class Model final : public ConversionModel {
+ public:
+  explicit Model(Description description) : description_(std::move(description)) {}
+
+  std::string type() const override { return "ddsp_svc"; }
+  const std::vector<core::ComponentSpec>& components() const override { return description_.components; }
+  const std::vector<core::Stage>& stages() const override { return description_.stages; }
+
+  std::shared_ptr<core::LoadedComponent> load_component(std::size_t index, base::DeviceId device,
+                                                        const core::LoadControl& control) const override;
+  ConvertResult convert(core::StageAccess& access, base::DeviceId device, const audio::Buffer& input,
+                        const ConvertOptions& options, const RunControl& control) const override;
+
+ private:
+  void convert_segments(core::PinnedStage& stage, torch::Device device, const audio::Buffer& input,
+                        const Analysis& analysis, const ConvertOptions& options, const RunControl& control,
+                        StageClock& clock, ConvertResult& result) const;
+
+  Description description_;
+};
+
+std::shared_ptr<core::LoadedComponent> Model::load_component(std::size_t index, base::DeviceId device,
+                                                             const core::LoadControl& control) const {
+  const auto& spec = description_.components.at(index);
+  if (control.cancelled && control.cancelled->load()) {
+    throw Error(ErrorCode::kCancelled, fmt::format("loading {} was cancelled", spec.file.string()));
+  }
+  const auto& config = description_.config;
+  std::shared_ptr<core::LoadedComponent> loaded;
+  switch (index) {
+    case kEncoder:
+      loaded = load<ContentEncoder>(spec, device, [&](const nn::Weights& weights) {
+        return ContentEncoder(weights, units_kind(config.encoder));
+      });
+      break;
+    case kPitch:
+      loaded = load<PitchNet>(spec, device, [](const nn::Weights& weights) { return PitchNet(weights); });
+      break;
+    case kVoice:
+      loaded = load<Voice>(spec, device, [&](const nn::Weights& weights) {
+        return Voice(weights, description_.generation, config);
+      });
+      break;
+    default:
+      loaded = load<Vocoder>(spec, device, [&](const nn::Weights& weights) {
+        return Vocoder(weights, description_.vocoder_config, config.vocoder_type == "nsf-hifigan-log10");
+      });
+  }
+  if (control.progress) control.progress(spec.bytes, spec.bytes);
+  return loaded;
+}
+
+void Model::convert_segments(core::PinnedStage& stage, torch::Device device, const audio::Buffer& input,
+                             const Analysis& analysis, const ConvertOptions& options,
+                             const RunControl& control, StageClock& clock, ConvertResult& result) const {
+  const auto& voice = network_of<Voice>(stage, kVoice);
+  const Networks networks{network_of<ContentEncoder>(stage, kEncoder), voice,
+                          network_of<Vocoder>(stage, kVocoder)};
+  const auto resolved = resolve_options(options, description_.config, description_.vocoder_config,
+                                        description_.generation, voice.speakers(), voice.shifts_formants());
+  result.notices = resolved.notices;
+  nn::SeededNoise noise(options.seed);
+  std::vector<double> joined;
+  for (std::size_t i = 0; i < analysis.segments.size(); ++i) {
+    const auto& segment = analysis.segments[i];
+    const auto total = static_cast<double>(input.samples.size());
+    const auto output =
+        convert_segment(networks, device, input, analysis, i, resolved, noise, clock, [&](double done) {
+          check_cancelled(control);
+          if (!control.progress) return;
+          const double samples = static_cast<double>(segment.first_sample) +
+                                 done * static_cast<double>(segment.end_sample - segment.first_sample);
+          control.progress(kPitchShare + (1 - kPitchShare) * samples / total);
+        });
+    join_segment(joined, output.audio, analysis, i, description_.config.block_size);
+  }
+  result.audio.sample_rate = description_.config.sampling_rate;
+  result.audio.samples.assign(joined.begin(), joined.end());
+}
+
+ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, const audio::Buffer& input,
+                             const ConvertOptions& options, const RunControl& control) const {
+  if (input.samples.empty()) throw Error(ErrorCode::kInvalidArgument, "the recording is empty");
+  // Wrong options fail here, before minutes of work; the speaker table's size is in the file's header.
+  const auto voice_file = checkpoint::Checkpoint::open(description_.model_file);
+  const auto* table = voice_file.find("model.ddsp_model.unit2ctrl.spk_embed.weight");
+  const int speakers = table != nullptr && !table->shape.empty() ? static_cast<int>(table->shape[0]) : 1;
+  resolve_options(options, description_.config, description_.vocoder_config, description_.generation,
+                  speakers, true);
+
+  ConvertResult result;
+  StageClock clock;
+  const auto torch_device = nn::to_torch(device);
+  nn::WorkspaceMeter::reset_peak();
+  const std::uint64_t before = nn::WorkspaceMeter::current_bytes();
+  auto analysis = analyse(input, description_.config, description_.generation, options);
+  check_cancelled(control);
+  nn::run_guarded("pitch", [&] {
+    const auto started = std::chrono::steady_clock::now();
+    const auto stage = access.pin(kPitchStage, pitch_workspace_bytes(input.seconds()));
+    analysis.f0 = analyse_pitch(network_of<PitchNet>(*stage, kPitch), torch_device, input,
+                                description_.config, description_.generation, options);
+    clock.add("pitch", std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  });
+  if (control.progress) control.progress(kPitchShare);
+  check_cancelled(control);
+  std::int64_t longest = 0;
+  for (const auto& segment : analysis.segments) {
+    longest = std::max(longest, audio::frame_count(segment.end_sample - segment.first_sample, analysis.hop));
+  }
+  nn::run_guarded("convert", [&] {
+    const auto total = static_cast<std::int64_t>(analysis.f0.size());
+    const auto stage = access.pin(kConvertStage, convert_workspace_bytes(description_, longest, total));
+    convert_segments(*stage, torch_device, input, analysis, options, control, clock, result);
+  });
+  if (control.progress) control.progress(1);
+  result.stage_times = clock.times();
+  const std::uint64_t peak = nn::WorkspaceMeter::peak_bytes();
+  result.peak_workspace_bytes = peak > before ? peak - before : 0;
+  return result;
+}
+
+}  // namespace
+
+std::uint64_t pitch_workspace_bytes(double seconds) {
+  // The U-Net's widest point: 128 mels x 100 frames a second x (16 skip + 32 joined + 16 + 16) channels,
+  // floats.
+  constexpr double kBytesPerSecond = 100.0 * 128 * 80 * 4 * 1.1;
+  constexpr std::uint64_t kFixed = 16 << 20;
+  return kFixed + static_cast<std::uint64_t>(seconds * kBytesPerSecond);
+}
+
+std::uint64_t convert_workspace_bytes(const Description& description, std::int64_t longest_segment_frames,
+                                      std::int64_t total_frames) {
+  (void)description;
+  constexpr std::uint64_t kPerFrame = 100'000;
+  constexpr std::uint64_t kFixed = 256 << 20;
+  return kFixed + kPerFrame * static_cast<std::uint64_t>(longest_segment_frames) +
+         16 * static_cast<std::uint64_t>(total_frames);
+}
+
+std::shared_ptr<const ConversionModel> make_model(Description description) {
+  return std::make_shared<Model>(std::move(description));
+}
+
+}  // namespace greenroom::models::ddsp_svc

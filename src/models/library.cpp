@@ -1,0 +1,33 @@
+#include "models/library.h"
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+#include <torch/version.h>
+
+#include "models/ddsp_svc/model.h"
+#include "nn/guard.h"
+
+namespace greenroom::models {
+namespace {
+
+class TorchLibrary final : public Library {
+ public:
+  TorchLibrary() { nn::WorkspaceMeter::install(); }
+
+  std::string torch_version() const override { return TORCH_VERSION; }
+  int cuda_device_count() const override {
+    return torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+  }
+  void set_threads(int threads) const override { at::set_num_threads(threads); }
+  std::shared_ptr<const ConversionModel> make_ddsp_svc(ddsp_svc::Description description) const override {
+    return ddsp_svc::make_model(std::move(description));
+  }
+};
+
+}  // namespace
+}  // namespace greenroom::models
+
+const greenroom::models::Library* greenroom_models_library() {
+  static const greenroom::models::TorchLibrary kLibrary;
+  return &kLibrary;
+}

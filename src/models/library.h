@@ -1,0 +1,32 @@
+// The door of libgreenroom_models: what the engine gets when it opens the shared library.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/device_id.h"
+#include "models/ddsp_svc/description.h"
+#include "models/voice.h"
+
+namespace greenroom::models {
+
+// Thread-safe.
+class Library {
+ public:
+  virtual ~Library() = default;
+
+  // "1.13.1"
+  virtual std::string torch_version() const = 0;
+  virtual int cuda_device_count() const = 0;
+
+  // Threads one inference may use on the CPU. libtorch's own default is 1 on Debian.
+  virtual void set_threads(int threads) const = 0;
+
+  virtual std::shared_ptr<const ConversionModel> make_ddsp_svc(ddsp_svc::Description description) const = 0;
+};
+
+}  // namespace greenroom::models
+
+// The one symbol looked up by name. The pointer lives as long as the process.
+extern "C" const greenroom::models::Library* greenroom_models_library();

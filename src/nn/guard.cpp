@@ -1,0 +1,87 @@
+#include "nn/guard.h"
+
+#include <c10/core/CPUAllocator.h>
+#include <malloc.h>
+#include <spdlog/fmt/fmt.h>
+#include <torch/torch.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+namespace greenroom::nn {
+namespace {
+
+std::atomic<std::uint64_t> g_current_bytes{0};
+std::atomic<std::uint64_t> g_peak_bytes{0};
+
+void count_allocation(std::uint64_t bytes) {
+  const std::uint64_t now = g_current_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  std::uint64_t peak = g_peak_bytes.load(std::memory_order_relaxed);
+  while (now > peak && !g_peak_bytes.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
+
+void free_counted(void* data) {
+  if (data == nullptr) return;
+  g_current_bytes.fetch_sub(malloc_usable_size(data), std::memory_order_relaxed);
+  std::free(data);
+}
+
+// libtorch's own CPU allocator with a counter. 64-byte alignment is what its kernels assume.
+class CountingAllocator final : public c10::Allocator {
+ public:
+  c10::DataPtr allocate(std::size_t bytes) const override {  // NOLINT(readability-identifier-naming)
+    if (bytes == 0) return {nullptr, nullptr, &free_counted, c10::Device(c10::DeviceType::CPU)};
+    void* data = nullptr;
+    if (posix_memalign(&data, 64, bytes) != 0) throw std::bad_alloc();
+    count_allocation(malloc_usable_size(data));
+    return {data, data, &free_counted, c10::Device(c10::DeviceType::CPU)};
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return &free_counted; }
+};
+
+}  // namespace
+
+void WorkspaceMeter::install() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    static CountingAllocator allocator;
+    c10::SetCPUAllocator(&allocator, /*priority=*/100);
+  });
+}
+
+std::uint64_t WorkspaceMeter::current_bytes() {
+  return g_current_bytes.load();
+}
+std::uint64_t WorkspaceMeter::peak_bytes() {
+  return g_peak_bytes.load();
+}
+void WorkspaceMeter::reset_peak() {
+  g_peak_bytes.store(g_current_bytes.load());
+}
+
+void run_guarded(const char* what, const std::function<void()>& body) {
+  const c10::InferenceMode guard;
+  try {
+    body();
+  } catch (const std::bad_alloc&) {
+    throw base::Error(
+        base::ErrorCode::kResourceExhausted,
+        fmt::format("{}: the system has no memory left ({} in use by this run); use a shorter recording "
+                    "or a machine with more memory",
+                    what, base::format_bytes(WorkspaceMeter::current_bytes())));
+  } catch (const c10::Error& error) {
+    const std::string text = error.what_without_backtrace();
+    const bool memory =
+        text.find("out of memory") != std::string::npos || text.find("can't allocate") != std::string::npos;
+    throw base::Error(memory ? base::ErrorCode::kResourceExhausted : base::ErrorCode::kInternal,
+                      fmt::format("{}: {}", what, text));
+  }
+}
+
+}  // namespace greenroom::nn

@@ -1,0 +1,70 @@
+// Tensors of a checkpoint by scope: weights.sub("encoder").tensor("weight", {512, 80}).
+//
+// On the CPU a float32 tensor is a view of the mapped file, so nothing is copied and processes share the
+// pages; another dtype or another device gets a converted copy.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/device_id.h"
+#include "checkpoint/checkpoint.h"
+
+namespace greenroom::nn {
+
+torch::Device to_torch(base::DeviceId device);
+
+// A scope of a checkpoint. Copies share the file and the count of bytes. Not thread-safe; used by one load
+// only.
+class Weights {
+ public:
+  Weights(checkpoint::Checkpoint file, base::DeviceId device, std::string scope = "");
+
+  // The scope `name` below this one.
+  Weights sub(std::string_view name) const;
+
+  bool has(std::string_view name) const;
+
+  // How many scopes "name.0", "name.1", ... there are without a gap.
+  int count(std::string_view name) const;
+
+  // Float32, on the device. Throws Error(kDataLoss) naming file and tensor when it is absent, not floating,
+  // or its shape differs from `shape` (-1 matches anything; an empty list checks nothing).
+  torch::Tensor tensor(std::string_view name, std::initializer_list<std::int64_t> shape = {}) const;
+
+  // Undefined tensor when absent.
+  torch::Tensor tensor_or_none(std::string_view name) const;
+
+  // w = g * v / ||v||, the norm over all dimensions but `dim` (PyTorch's weight_norm), folded. Reads
+  // "<name>_g" and "<name>_v", or "parametrizations.<name>.original0/1", or plain "<name>".
+  torch::Tensor folded_weight_norm(std::string_view name = "weight", int dim = 0) const;
+
+  // Not counted by bytes() until it is kept: for values that are folded into others and dropped.
+  torch::Tensor peek(std::string_view name) const;
+
+  // Counts a tensor made from peeked ones.
+  torch::Tensor keep(torch::Tensor tensor) const;
+
+  // Bytes of all tensors handed out so far, over all scopes of the file.
+  std::uint64_t bytes() const;
+
+  std::string full_name(std::string_view name) const;
+  const checkpoint::Checkpoint& file() const { return file_; }
+
+ private:
+  const checkpoint::TensorView& view(std::string_view name) const;
+  torch::Tensor read(const checkpoint::TensorView& view, const std::string& name) const;
+
+  checkpoint::Checkpoint file_;
+  base::DeviceId device_;
+  std::string scope_;
+  std::shared_ptr<std::uint64_t> bytes_;
+};
+
+}  // namespace greenroom::nn

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Checks who includes whom under src/: the table of docs/architecture.md as a test."""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ALLOWED = {
+    "base": set(),
+    "devices": {"base"},
+    "checkpoint": {"base"},
+    "audio": {"base"},
+    "monitor": {"base", "devices"},
+    "core": {"base", "devices"},
+    "nn": {"base", "checkpoint"},
+    "models": {"base", "audio", "checkpoint", "nn", "core/model.h"},
+    "app": {"base", "devices", "checkpoint", "audio", "core", "monitor", "models"},
+    "server": {"base", "audio", "core", "monitor", "app", "models/voice.h"},
+    "cli": {"base", "audio", "core", "devices", "monitor", "checkpoint", "app", "server", "models/voice.h"},
+}
+# A foreign header, and the only places that may include it.
+HOMES = {
+    r"(torch|ATen|c10)/": ("nn/", "models/"),
+    r"httplib\.h": ("server/http",),
+    r"dlfcn\.h": ("devices/nvml", "app/model_library"),
+    r"nlohmann/": ("base/json",),
+    r"sndfile\.h": ("audio/file",),
+    r"yaml-cpp/": ("app/config", "models/ddsp_svc/config"),
+    r"CLI/": ("cli/",),
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def violations():
+    for path in sorted((ROOT / "src").rglob("*")):
+        if path.suffix not in {".h", ".cpp"}:
+            continue
+        name = path.relative_to(ROOT / "src").as_posix()
+        layer = name.split("/")[0]
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            kind, target = match.groups()
+            if kind == "<":
+                for pattern, homes in HOMES.items():
+                    if re.match(pattern, target) and not name.startswith(homes):
+                        yield f"src/{name}:{number}: <{target}> may be included by {', '.join(homes)} only"
+                continue
+            other = target.split("/")[0]
+            if other != layer and other not in ALLOWED[layer] and target not in ALLOWED[layer]:
+                yield f"src/{name}:{number}: {layer} may not include {target}"
+
+
+def main():
+    found = list(violations())
+    print("\n".join(found) if found else "layers: no violation")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
