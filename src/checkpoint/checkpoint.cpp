@@ -22,6 +22,14 @@ Container sniff(std::span<const std::byte> bytes, const std::string& file) {
   const auto refuse = [&](ErrorCode code, const char* text) { return Error(code, fmt::format("{}: {}", file, text)); };
   constexpr std::string_view kLegacyMagic("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15);
   if (head.starts_with("PK\x03\x04")) return Container::kZip;
+  constexpr std::size_t kLengthField = 8;
+  if (bytes.size() > kLengthField) {
+    std::uint64_t length = 0;
+    for (std::size_t i = kLengthField; i-- > 0;) length = (length << 8) | std::to_integer<std::uint64_t>(bytes[i]);
+    const auto json = head.find_first_not_of(" \t\r\n", kLengthField);
+    const bool opens = json != std::string_view::npos && head[json] == '{';
+    if (opens && length <= bytes.size() - kLengthField) return Container::kSafetensors;
+  }
   if (head.starts_with(kLegacyMagic)) {
     throw refuse(ErrorCode::kUnimplemented,
                  "written by a PyTorch before 1.6 (legacy stream format), which is not supported yet; load it in PyTorch and "
@@ -42,14 +50,6 @@ Container sniff(std::span<const std::byte> bytes, const std::string& file) {
   }
   if (head.size() > 261 && head.substr(257, 5) == "ustar") {
     throw refuse(ErrorCode::kUnimplemented, "a tar archive; unpack it and name the model inside");
-  }
-  constexpr std::size_t kLengthField = 8;
-  if (bytes.size() > kLengthField) {
-    std::uint64_t length = 0;
-    for (std::size_t i = kLengthField; i-- > 0;) length = (length << 8) | std::to_integer<std::uint64_t>(bytes[i]);
-    const auto json = head.find_first_not_of(" \t\r\n", kLengthField);
-    const bool opens = json != std::string_view::npos && head[json] == '{';
-    if (opens && length <= 100'000'000) return Container::kSafetensors;
   }
   throw refuse(ErrorCode::kDataLoss, "not a checkpoint: neither a torch.save archive nor safetensors");
 }

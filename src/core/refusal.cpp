@@ -48,6 +48,7 @@ std::string describe_held(const Refusal& refusal) {
   auto held = refusal.held;
   std::stable_sort(held.begin(), held.end(), [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
   std::vector<std::string> items;
+  items.reserve(held.size() + 1);
   for (const ComponentInfo& component : held) items.push_back(describe_component(component));
   if (refusal.totals.workspace > 0) {
     // First, so that it is never among the unlisted.

@@ -408,6 +408,32 @@ TEST_F(ManagerTest, WhatAnEvictedModelLeavesIsStillThereForTheNextLoad) {
   manager_.load("alice", alice, kCpu);
   EXPECT_EQ(alice->loads(0), 2);
   EXPECT_EQ(alice->loads(1), 1);
+  manager_.unload("alice");
+  expect_nothing_left();
+}
+
+TEST_F(ManagerTest, AFailedLoadTakesNothingAwayThatWasIdleBefore) {
+  manager_.load("alice", model({part("encoder", 400), part("voice", 300)}), kCpu);
+  manager_.unload("alice", UnloadMode::kKeep);
+  manager_.load("bob", model({part("b", 700)}), kCpu);
+  manager_.unload("bob");
+  ASSERT_THAT(kinds(), ElementsAre("voice"));
+  test::FakePart broken = part("broken", 10);
+  broken.on_load = [](const LoadControl&) { throw base::Error(ErrorCode::kDataLoss, "broken"); };
+  EXPECT_EQ(caught([&] {
+              manager_.load("carol", model({part("voice", 300), broken}), kCpu);
+            }).message,
+            "broken");
+  EXPECT_THAT(kinds(), ElementsAre("voice"));
+}
+
+TEST_F(ManagerTest, AnUnloadEndsWhatAnEarlierOneKept) {
+  const auto alice = model({part("voice", 50)});
+  manager_.load("alice", alice, kCpu);
+  manager_.unload("alice", UnloadMode::kKeep);
+  manager_.load("alice", alice, kCpu);
+  manager_.unload("alice");
+  expect_nothing_left();
 }
 
 TEST_F(ManagerTest, UnloadingAModelLeavesWhatAnIdleOneStillConsistsOf) {
@@ -480,6 +506,7 @@ TEST_F(ManagerTest, ACancelledLoadStillReadsWhatOthersWaitFor) {
     const auto second = start([&] { manager_.load("bob", bob, kCpu); });
     await([&] { return components().at(0).holders.size() == 2; });
     manager_.cancel_load("alice");
+    EXPECT_EQ(totals().reserved, 100u) << "the voice is not wanted any more";
     gate.open();
   }
   EXPECT_EQ(manager_.model_status("bob"), ModelStatus::kLoaded);

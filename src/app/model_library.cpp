@@ -1,0 +1,66 @@
+#include "app/model_library.h"
+
+#include <dlfcn.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <vector>
+
+#include "base/error.h"
+
+namespace greenroom::app {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Error;
+using base::ErrorCode;
+
+constexpr const char* kFileName = "libgreenroom_models.so";
+
+fs::path find_library() {
+  std::vector<fs::path> candidates;
+  if (const char* named = std::getenv("GREENROOM_MODELS_LIBRARY"); named != nullptr && *named != 0) {
+    candidates.emplace_back(named);
+  } else {
+    std::error_code ignored;
+    const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+    candidates = {folder / kFileName, folder / ".." / "lib" / kFileName};
+  }
+  std::string tried;
+  for (const auto& candidate : candidates) {
+    std::error_code ignored;
+    if (fs::is_regular_file(candidate, ignored)) return candidate;
+    tried += fmt::format("\n  {}", candidate.lexically_normal().string());
+  }
+  throw Error(ErrorCode::kFailedPrecondition,
+              fmt::format("the models library was not found; looked for it at{}\nThis program was built without libtorch: "
+                          "install libtorch-dev and build again, or point GREENROOM_MODELS_LIBRARY at the library",
+                          tried));
+}
+
+const models::Library* open_library() {
+  const fs::path path = find_library();
+  void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    throw Error(ErrorCode::kFailedPrecondition,
+                fmt::format("{}: cannot be loaded: {}. Is the libtorch it was built with still installed (libtorch1.13 and "
+                            "libopenblas0-pthread, or the PyTorch of python3)?",
+                            path.string(), ::dlerror()));
+  }
+  using Entry = const models::Library* (*)();
+  const auto entry = reinterpret_cast<Entry>(::dlsym(handle, "greenroom_models_library"));
+  if (entry == nullptr) {
+    throw Error(ErrorCode::kFailedPrecondition, fmt::format("{}: not greenroom's models library", path.string()));
+  }
+  return entry();
+}
+
+}  // namespace
+
+const models::Library& model_library() {
+  static const models::Library* const kLibrary = open_library();  // tried again when it threw
+  return *kLibrary;
+}
+
+}  // namespace greenroom::app

@@ -1,0 +1,165 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <new>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/commands.h"
+
+namespace greenroom::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Error;
+using base::ErrorCode;
+
+constexpr int kFailure = 1;
+constexpr int kUsage = 2;
+constexpr int kInterrupted = 130;
+
+struct Arguments {
+  std::string config_file, log_level, pretrain_dir, device, speaker_mix, method, host;
+  std::vector<std::string> budgets;
+  int threads = 0;
+  int port = -1;
+  int steps = 0;
+  double t_start = 0;
+  bool real = false;
+  bool json = false;
+  ConvertArguments convert;
+  std::vector<fs::path> paths;
+  fs::path folder;
+};
+
+// "1:0.3,2:0.7"
+std::vector<std::pair<int, double>> parse_speaker_mix(const std::string& text) {
+  std::vector<std::pair<int, double>> mix;
+  std::istringstream stream(text);
+  std::string item;
+  while (std::getline(stream, item, ',')) {
+    std::istringstream parts(item);
+    int speaker = 0;
+    char colon = 0;
+    double weight = 0;
+    if (!(parts >> speaker >> colon >> weight) || colon != ':' || !parts.eof()) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("the speaker mix \"{}\" is not of the form 1:0.3,2:0.7", text));
+    }
+    mix.emplace_back(speaker, weight);
+  }
+  return mix;
+}
+
+void add_convert_options(CLI::App& command, Arguments& arguments) {
+  auto& options = arguments.convert.options;
+  command.add_option("--model,-m", arguments.convert.model, "The voice: a model_N.pt or its folder")->required();
+  command.add_option("--speaker", options.speaker, "Speaker number, from 1")->capture_default_str();
+  command.add_option("--speaker-mix", arguments.speaker_mix, "Several speakers with weights, e.g. 1:0.3,2:0.7");
+  command.add_option("--key", options.key_semitones, "Key shift in semitones")->capture_default_str();
+  command.add_option("--formant", options.formant_semitones, "Formant shift in semitones")->capture_default_str();
+  command.add_option("--vocal-register", options.vocal_register_semitones, "Vocal register shift in semitones (6.3)");
+  command.add_option("--f0", options.f0_extractor, "Pitch extractor")->capture_default_str();
+  command.add_option("--steps", arguments.steps, "Steps of the flow (default: the model's own)");
+  command.add_option("--method", arguments.method, "euler or rk4 (default: the model's own)")
+      ->check(CLI::IsMember({"euler", "rk4"}));
+  command.add_option("--t-start", arguments.t_start, "Where the flow starts, 0 to 1 (default: the model's own)");
+  command.add_option("--threshold", options.threshold_db, "Frames quieter than this many dB are silent")->capture_default_str();
+  command.add_option("--seed", options.seed, "Seed of the noise")->capture_default_str();
+  command.add_option("--device", arguments.device, "auto, cpu or cuda:N");
+  command.add_option("--threads", arguments.threads, "CPU threads (default: all cores)")->check(CLI::Range(1, 1024));
+  command.add_flag("--timings", arguments.convert.timings, "Print the time of each stage");
+  command.add_option("IN", arguments.convert.input, "A recording, any format libsndfile reads")->required();
+  command.add_option("OUT", arguments.convert.output, "Where to write: .wav or .flac")->required();
+}
+
+app::Config make_config(const CLI::App& program, const Arguments& arguments) {
+  auto config = app::load_config(arguments.config_file.empty() ? std::nullopt
+                                                               : std::optional<fs::path>(arguments.config_file));
+  for (const auto& budget : arguments.budgets) app::set_memory_budget(config, budget);
+  if (!arguments.pretrain_dir.empty()) config.pretrain_dir = arguments.pretrain_dir;
+  if (!arguments.device.empty()) config.device = arguments.device;
+  if (arguments.threads > 0) config.threads = arguments.threads;
+  if (!arguments.host.empty()) config.host = arguments.host;
+  if (arguments.port >= 0) config.port = arguments.port;
+  if (!arguments.log_level.empty()) config.log_level = arguments.log_level;
+  if (!base::set_log_level(config.log_level)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("the log level \"{}\" is not DEBUG, INFO, WARNING or ERROR", config.log_level));
+  }
+  (void)program;
+  return config;
+}
+
+ConvertArguments finish_convert(const CLI::App& command, Arguments& arguments) {
+  auto& options = arguments.convert.options;
+  if (!arguments.speaker_mix.empty()) options.speaker_mix = parse_speaker_mix(arguments.speaker_mix);
+  if (command.count("--steps") > 0) options.steps = arguments.steps;
+  if (command.count("--t-start") > 0) options.t_start = arguments.t_start;
+  if (arguments.method == "euler") options.method = models::OdeMethod::kEuler;
+  if (arguments.method == "rk4") options.method = models::OdeMethod::kRk4;
+  return arguments.convert;
+}
+
+int dispatch(CLI::App& program, Arguments& arguments) {
+  const auto config = make_config(program, arguments);
+  if (auto* convert = program.get_subcommand("convert"); convert->parsed()) {
+    return run_convert(config, finish_convert(*convert, arguments));
+  }
+  if (program.got_subcommand("estimate")) return run_estimate(config, arguments.paths, arguments.json);
+  if (program.got_subcommand("demo-models")) return run_demo_models(arguments.folder, arguments.real);
+  if (program.got_subcommand("gpu")) return run_gpu(arguments.json);
+  return run_serve(config);
+}
+
+void describe(CLI::App& program, Arguments& arguments) {
+  program.set_version_flag("--version", fmt::format("greenroom {}", kVersion));
+  program.add_option("--config", arguments.config_file, "Configuration file (YAML)");
+  program.add_option("--log-level", arguments.log_level, "DEBUG, INFO, WARNING or ERROR");
+  program.add_option("--memory-budget", arguments.budgets, "How much of a device may be used, e.g. cpu=2GiB; repeatable")
+      ->take_all();
+  program.add_option("--pretrain-dir", arguments.pretrain_dir, "Folder with DDSP-SVC's encoder, pitch and vocoder files");
+  program.add_option("--host", arguments.host, "Address to serve on (default 127.0.0.1)");
+  program.add_option("--port", arguments.port, "Port to serve on (default 7860; 0: any free one)")->check(CLI::Range(0, 65535));
+  program.require_subcommand(0, 1);
+  program.fallthrough();
+  program.add_subcommand("serve", "Serve over HTTP (the default)");
+  add_convert_options(*program.add_subcommand("convert", "Convert a recording to another voice"), arguments);
+  auto* estimate = program.add_subcommand("estimate", "Say what models need, from their headers alone");
+  estimate->add_option("PATH", arguments.paths, "Models or their folders")->required();
+  estimate->add_flag("--json", arguments.json, "As JSON");
+  auto* demo = program.add_subcommand("demo-models", "Write small made-up models to try things out with");
+  demo->add_option("DIR", arguments.folder, "Where to write them")->required();
+  demo->add_flag("--real", arguments.real, "At the size of published models, about 1.2 GB");
+  auto* gpu = program.add_subcommand("gpu", "Show the devices and their memory");
+  gpu->add_flag("--json", arguments.json, "As JSON");
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  CLI::App program("greenroom keeps voice models ready on a GPU: loads, shares, evicts and serves them.", "greenroom");
+  Arguments arguments;
+  describe(program, arguments);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;
+  }
+  try {
+    return dispatch(program, arguments);
+  } catch (const Error& error) {
+    fmt::print(stderr, "greenroom: {}\n", error.what());
+    return error.code() == ErrorCode::kCancelled ? kInterrupted : kFailure;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "greenroom: the system has no memory left; use a shorter recording or close other programs\n");
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "greenroom: {}\n", error.what());
+  }
+  return kFailure;
+}
+
+}  // namespace greenroom::cli
+
+int main(int argc, char** argv) { return greenroom::cli::run(argc, argv); }

@@ -1,0 +1,36 @@
+#include <spdlog/fmt/fmt.h>
+
+#include <csignal>
+#include <thread>
+
+#include "app/engine.h"
+#include "cli/commands.h"
+#include "server/server.h"
+
+namespace greenroom::cli {
+
+int run_serve(const app::Config& config) {
+  // Signals are taken by one thread that waits for them, so the rest of the program never runs in a handler.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  app::Engine engine(config);
+  server::Server server(engine, kVersion);
+  const int port = server.bind(config.host, config.port);
+  fmt::print("greenroom {} serves on http://{}:{} (Ctrl-C stops it)\n", kVersion, config.host, port);
+  std::fflush(stdout);
+  std::thread waiter([&] {
+    int received = 0;
+    sigwait(&signals, &received);
+    server.stop();
+  });
+  server.run();
+  pthread_kill(waiter.native_handle(), SIGTERM);  // when run() ended on its own
+  waiter.join();
+  return 0;
+}
+
+}  // namespace greenroom::cli

@@ -1,0 +1,84 @@
+#include <httplib.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "server/page.h"
+#include "server/server.h"
+#include "server/wire.h"
+
+namespace greenroom::server {
+namespace {
+
+constexpr int kNotFound = 404;
+constexpr int kServerError = 500;
+
+std::string dump(const base::Json& json) { return json.dump(2, ' ', false, base::Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace
+
+struct Server::Http {
+  httplib::Server server;
+};
+
+Server::Server(const app::Engine& engine, std::string version) : http_(std::make_unique<Http>()) {
+  auto& server = http_->server;
+  // httplib would share the port with whoever else listens on it.
+  server.set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  });
+  server.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
+    response.set_content("ok\n", "text/plain; charset=utf-8");
+  });
+  server.Get("/api/v1/status", [&engine, version](const httplib::Request&, httplib::Response& response) {
+    response.set_content(dump(to_json(engine.status(), version)), "application/json");
+  });
+  server.Get("/", [](const httplib::Request&, httplib::Response& response) {
+    response.set_content(kPage, "text/html; charset=utf-8");
+  });
+  server.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr pointer) {
+    std::string message = "unknown error";
+    try {
+      std::rethrow_exception(pointer);
+    } catch (const std::exception& error) {
+      message = error.what();
+    } catch (...) {
+      message = "an exception of unknown type";
+    }
+    base::log(base::LogLevel::kError, "server", fmt::format("{}: {}", request.path, message));
+    response.status = kServerError;
+    response.set_content(dump({{"error", {{"code", "internal"}, {"message", message}}}}), "application/json");
+  });
+  server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+    if (!response.body.empty()) return;
+    const std::string message = response.status == kNotFound ? fmt::format("there is nothing at {}", request.path)
+                                                             : fmt::format("HTTP status {}", response.status);
+    response.set_content(dump({{"error", {{"code", response.status == kNotFound ? "not_found" : "invalid_argument"},
+                                          {"message", message}}}}),
+                         "application/json");
+  });
+}
+
+Server::~Server() = default;
+
+int Server::bind(const std::string& host, int port) {
+  if (port == 0) {
+    const int chosen = http_->server.bind_to_any_port(host);
+    if (chosen > 0) return chosen;
+  } else if (http_->server.bind_to_port(host, port)) {
+    return port;
+  }
+  throw base::Error(base::ErrorCode::kUnavailable,
+                    fmt::format("cannot listen on {}:{}: {}; is another program using the port? Choose one with --port",
+                                host, port, std::strerror(errno)));
+}
+
+void Server::run() { http_->server.listen_after_bind(); }
+
+void Server::stop() { http_->server.stop(); }
+
+}  // namespace greenroom::server

@@ -1,0 +1,31 @@
+// Serves an engine over HTTP: health, status, and the page.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/engine.h"
+
+namespace greenroom::server {
+
+// bind() and run() are for one thread; stop() may be called from any.
+class Server {
+ public:
+  Server(const app::Engine& engine, std::string version);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Returns the port (another one than asked for when that was 0). Throws base::Error(kUnavailable) when it is taken.
+  int bind(const std::string& host, int port);
+
+  // Returns after stop().
+  void run();
+  void stop();
+
+ private:
+  struct Http;
+  std::unique_ptr<Http> http_;
+};
+
+}  // namespace greenroom::server
