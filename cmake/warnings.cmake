@@ -11,3 +11,9 @@ if(GREENROOM_SANITIZE)
     target_compile_options(greenroom_flags INTERFACE -fno-sanitize-recover=undefined)
   endif()
 endif()
+
+# Repeated builds of the same files are common here (presets, clean clones): let ccache answer them where it is.
+find_program(GREENROOM_CCACHE ccache)
+if(GREENROOM_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${GREENROOM_CCACHE})
+endif()

@@ -9,9 +9,10 @@
 
 namespace greenroom::app {
 
-// A DDSP-SVC voice's components with their exact sizes, from file headers alone; never opens the models library.
-// Throws base::Error; for something that is no voice, the message says what it is instead.
-models::ddsp_svc::Description describe_voice(const std::filesystem::path& path, const std::filesystem::path& pretrain_dir);
+// A DDSP-SVC voice's components with their exact sizes, from file headers alone; never opens the models
+// library. Throws base::Error; for something that is no voice, the message says what it is instead.
+models::ddsp_svc::Description describe_voice(const std::filesystem::path& path,
+                                             const std::filesystem::path& pretrain_dir);
 
 // The same as a model that can be loaded. Opens the models library.
 std::shared_ptr<const models::ConversionModel> make_voice(models::ddsp_svc::Description description);

@@ -41,18 +41,29 @@ const std::map<std::string, Reader>& readers() {
   static const std::map<std::string, Reader> kReaders = {
       {"gpu.memory_budgets",
        [](Config& config, const YAML::Node& node, const std::string& key) {
-         if (!node.IsMap()) throw Error(ErrorCode::kInvalidArgument, key + " is not a map such as {cpu: 2GiB}");
+         if (!node.IsMap())
+           throw Error(ErrorCode::kInvalidArgument, key + " is not a map such as {cpu: 2GiB}");
          for (const auto& entry : node) {
-           set_memory_budget(config, entry.first.as<std::string>() + "=" + as<std::string>(entry.second, key));
+           set_memory_budget(config,
+                             entry.first.as<std::string>() + "=" + as<std::string>(entry.second, key));
          }
        }},
-      {"system.device", [](Config& config, const YAML::Node& node, const std::string& key) { config.device = as<std::string>(node, key); }},
-      {"system.cache_dir", [](Config& config, const YAML::Node& node, const std::string& key) { config.cache_dir = as<std::string>(node, key); }},
-      {"system.log_level", [](Config& config, const YAML::Node& node, const std::string& key) { config.log_level = as<std::string>(node, key); }},
-      {"system.threads", [](Config& config, const YAML::Node& node, const std::string& key) { config.threads = as<int>(node, key); }},
-      {"ui.host", [](Config& config, const YAML::Node& node, const std::string& key) { config.host = as<std::string>(node, key); }},
-      {"ui.port", [](Config& config, const YAML::Node& node, const std::string& key) { config.port = as<int>(node, key); }},
-      {"ddsp_svc.pretrain_dir", [](Config& config, const YAML::Node& node, const std::string& key) { config.pretrain_dir = as<std::string>(node, key); }},
+      {"system.device", [](Config& config, const YAML::Node& node,
+                           const std::string& key) { config.device = as<std::string>(node, key); }},
+      {"system.cache_dir", [](Config& config, const YAML::Node& node,
+                              const std::string& key) { config.cache_dir = as<std::string>(node, key); }},
+      {"system.log_level", [](Config& config, const YAML::Node& node,
+                              const std::string& key) { config.log_level = as<std::string>(node, key); }},
+      {"system.threads", [](Config& config, const YAML::Node& node,
+                            const std::string& key) { config.threads = as<int>(node, key); }},
+      {"ui.host", [](Config& config, const YAML::Node& node,
+                     const std::string& key) { config.host = as<std::string>(node, key); }},
+      {"ui.port", [](Config& config, const YAML::Node& node,
+                     const std::string& key) { config.port = as<int>(node, key); }},
+      {"ddsp_svc.pretrain_dir",
+       [](Config& config, const YAML::Node& node, const std::string& key) {
+         config.pretrain_dir = as<std::string>(node, key);
+       }},
   };
   return kReaders;
 }
@@ -62,19 +73,23 @@ void read_file(Config& config, const std::filesystem::path& file) {
   try {
     root = YAML::LoadFile(file.string());
   } catch (const YAML::BadFile&) {
-    throw Error(ErrorCode::kNotFound, fmt::format("{}: the configuration file cannot be read", file.string()));
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("{}: the configuration file cannot be read", file.string()));
   } catch (const YAML::Exception& error) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: not valid YAML: {}", file.string(), error.what()));
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}: not valid YAML: {}", file.string(), error.what()));
   }
   if (root.IsNull()) return;
-  if (!root.IsMap()) throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: not a map of settings", file.string()));
+  if (!root.IsMap())
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: not a map of settings", file.string()));
   for (const auto& section : root) {
     if (!section.second.IsMap()) continue;
     for (const auto& entry : section.second) {
       const std::string key = section.first.as<std::string>() + "." + entry.first.as<std::string>();
       const auto reader = readers().find(key);
       if (reader == readers().end()) {
-        base::log(base::LogLevel::kInfo, "app", fmt::format("{}: the setting {} is not used yet", file.string(), key));
+        base::log(base::LogLevel::kInfo, "app",
+                  fmt::format("{}: the setting {} is not used yet", file.string(), key));
         continue;
       }
       reader->second(config, entry.second, fmt::format("{}: {}", file.string(), key));
@@ -87,10 +102,12 @@ void read_file(Config& config, const std::filesystem::path& file) {
 void set_memory_budget(Config& config, std::string_view text) {
   const auto equals = text.find('=');
   const auto device = base::parse_device_id(text.substr(0, equals));
-  const auto bytes = equals == std::string_view::npos ? std::nullopt : base::parse_bytes(text.substr(equals + 1));
+  const auto bytes =
+      equals == std::string_view::npos ? std::nullopt : base::parse_bytes(text.substr(equals + 1));
   if (!device || !bytes || *bytes == 0) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("the memory budget \"{}\" is not of the form DEVICE=SIZE, for example cpu=2GiB", text));
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("the memory budget \"{}\" is not of the form DEVICE=SIZE, for example cpu=2GiB", text));
   }
   config.memory_budgets[*device] = *bytes;
 }
@@ -103,9 +120,11 @@ Config load_config(const std::optional<std::filesystem::path>& file) {
     read_file(config, *named);
   }
   if (const auto device = variable("DEVICE")) config.device = *device;
-  if (const auto debug = variable("DEBUG"); debug && *debug != "0" && *debug != "false") config.log_level = "DEBUG";
+  if (const auto debug = variable("DEBUG"); debug && *debug != "0" && *debug != "false")
+    config.log_level = "DEBUG";
   if (config.port < 0 || config.port > 65535) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("ui.port is {}; allowed are 0 to 65535", config.port));
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("ui.port is {}; allowed are 0 to 65535", config.port));
   }
   return config;
 }

@@ -20,13 +20,15 @@ std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices
   std::vector<core::DeviceBudget> budgets;
   for (const auto& device : discovery.devices) {
     const auto set = config.memory_budgets.find(device->id());
-    budgets.push_back({device->id(), set != config.memory_budgets.end() ? set->second : device->memory().free});
+    budgets.push_back(
+        {device->id(), set != config.memory_budgets.end() ? set->second : device->memory().free});
   }
   for (const auto& [id, bytes] : config.memory_budgets) {
     const auto same = [wanted = id](const core::DeviceBudget& budget) { return budget.device == wanted; };
     if (std::none_of(budgets.begin(), budgets.end(), same)) {
       throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("a memory budget is set for {}, but this machine has no such device", base::to_string(id)));
+                  fmt::format("a memory budget is set for {}, but this machine has no such device",
+                              base::to_string(id)));
     }
   }
   return budgets;
@@ -42,25 +44,30 @@ Engine::Engine(Config config)
 DeviceId Engine::pick_device(const std::string& name) const {
   const auto usable_gpus = [] { return model_library().cuda_device_count(); };
   if (name == "auto") {
-    const bool has_gpu = std::any_of(discovery_.devices.begin(), discovery_.devices.end(),
-                                     [](const auto& device) { return device->id().kind == base::DeviceKind::kCuda; });
+    const bool has_gpu =
+        std::any_of(discovery_.devices.begin(), discovery_.devices.end(),
+                    [](const auto& device) { return device->id().kind == base::DeviceKind::kCuda; });
     return has_gpu && usable_gpus() > 0 ? DeviceId{base::DeviceKind::kCuda, 0} : DeviceId{};
   }
   const auto wanted = base::parse_device_id(name);
-  if (!wanted) throw Error(ErrorCode::kInvalidArgument, fmt::format("the device \"{}\" is not auto, cpu or cuda:N", name));
+  if (!wanted)
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("the device \"{}\" is not auto, cpu or cuda:N", name));
   if (wanted->kind == base::DeviceKind::kCpu) return *wanted;
   const bool present = std::any_of(discovery_.devices.begin(), discovery_.devices.end(),
                                    [&](const auto& device) { return device->id() == *wanted; });
   if (!present) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("there is no device {}: {}", name, discovery_.no_gpu_reason.empty()
-                                                             ? "this machine has fewer GPUs"
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("there is no device {}: {}", name,
+                            discovery_.no_gpu_reason.empty() ? "this machine has fewer GPUs"
                                                              : discovery_.no_gpu_reason));
   }
   if (usable_gpus() <= wanted->index) {
-    throw Error(ErrorCode::kFailedPrecondition,
-                fmt::format("{} is there, but the libtorch this was built with ({}) cannot use it; build with "
-                            "-DGREENROOM_TORCH=python and a PyTorch with CUDA, or use --device cpu",
-                            name, model_library().torch_version()));
+    throw Error(
+        ErrorCode::kFailedPrecondition,
+        fmt::format("{} is there, but the libtorch this was built with ({}) cannot use it; build with "
+                    "-DGREENROOM_TORCH=python and a PyTorch with CUDA, or use --device cpu",
+                    name, model_library().torch_version()));
   }
   return *wanted;
 }
@@ -82,12 +89,14 @@ void Engine::unload(const std::string& model_id, bool force) {
 }
 
 models::ConvertResult Engine::convert(const std::string& model_id, const audio::Buffer& input,
-                                      const models::ConvertOptions& options, const models::RunControl& control) {
+                                      const models::ConvertOptions& options,
+                                      const models::RunControl& control) {
   std::shared_ptr<const models::ConversionModel> voice;
   {
     const base::MutexLock lock(mutex_);
     const auto found = voices_.find(model_id);
-    if (found == voices_.end()) throw Error(ErrorCode::kNotFound, fmt::format("the model {} is not loaded", model_id));
+    if (found == voices_.end())
+      throw Error(ErrorCode::kNotFound, fmt::format("the model {} is not loaded", model_id));
     voice = found->second;
   }
   auto run = manager_->start_run(model_id);

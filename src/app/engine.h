@@ -22,8 +22,8 @@ namespace greenroom::app {
 struct DeviceStatus {
   base::DeviceId id;
   std::string name;
-  devices::DeviceMemory memory;        // what the system reports
-  core::LedgerTotals ledger;           // what the manager knows
+  devices::DeviceMemory memory;  // what the system reports
+  core::LedgerTotals ledger;     // what the manager knows
   std::vector<core::ComponentInfo> components;
 };
 
@@ -42,7 +42,8 @@ class Engine {
   // "auto" is the first GPU the models can use, else the CPU. Throws base::Error(kInvalidArgument).
   base::DeviceId pick_device(const std::string& name) const;
 
-  // Puts a hold on the voice at `path`, loading it first if need be; returns its model id. Throws base::Error.
+  // Puts a hold on the voice at `path`, loading it first if need be; returns its model id. Throws
+  // base::Error.
   std::string load_voice(const std::filesystem::path& path, const std::string& device);
 
   // Throws base::Error as core::Manager::unload.

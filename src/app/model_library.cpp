@@ -33,25 +33,30 @@ fs::path find_library() {
     if (fs::is_regular_file(candidate, ignored)) return candidate;
     tried += fmt::format("\n  {}", candidate.lexically_normal().string());
   }
-  throw Error(ErrorCode::kFailedPrecondition,
-              fmt::format("the models library was not found; looked for it at{}\nThis program was built without libtorch: "
-                          "install libtorch-dev and build again, or point GREENROOM_MODELS_LIBRARY at the library",
-                          tried));
+  throw Error(
+      ErrorCode::kFailedPrecondition,
+      fmt::format(
+          "the models library was not found; looked for it at{}\nThis program was built without libtorch: "
+          "install libtorch-dev and build again, or point GREENROOM_MODELS_LIBRARY at the library",
+          tried));
 }
 
 const models::Library* open_library() {
   const fs::path path = find_library();
   void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
-    throw Error(ErrorCode::kFailedPrecondition,
-                fmt::format("{}: cannot be loaded: {}. Is the libtorch it was built with still installed (libtorch1.13 and "
-                            "libopenblas0-pthread, or the PyTorch of python3)?",
-                            path.string(), ::dlerror()));
+    throw Error(
+        ErrorCode::kFailedPrecondition,
+        fmt::format(
+            "{}: cannot be loaded: {}. Is the libtorch it was built with still installed (libtorch1.13 and "
+            "libopenblas0-pthread, or the PyTorch of python3)?",
+            path.string(), ::dlerror()));
   }
   using Entry = const models::Library* (*)();
   const auto entry = reinterpret_cast<Entry>(::dlsym(handle, "greenroom_models_library"));
   if (entry == nullptr) {
-    throw Error(ErrorCode::kFailedPrecondition, fmt::format("{}: not greenroom's models library", path.string()));
+    throw Error(ErrorCode::kFailedPrecondition,
+                fmt::format("{}: not greenroom's models library", path.string()));
   }
   return entry();
 }

@@ -5,8 +5,9 @@
 
 namespace greenroom::app {
 
-// The library, opened at the first call and kept. Looked for where GREENROOM_MODELS_LIBRARY points, beside the program,
-// and in ../lib of it. Thread-safe. Throws base::Error(kFailedPrecondition) saying what to install.
+// The library, opened at the first call and kept. Looked for where GREENROOM_MODELS_LIBRARY points, beside
+// the program, and in ../lib of it. Thread-safe. Throws base::Error(kFailedPrecondition) saying what to
+// install.
 const models::Library& model_library();
 
 }  // namespace greenroom::app

@@ -19,7 +19,9 @@ using base::ErrorCode;
 
 std::shared_ptr<std::atomic<bool>> g_cancelled = std::make_shared<std::atomic<bool>>(false);
 
-void on_interrupt(int) { g_cancelled->store(true); }
+void on_interrupt(int) {
+  g_cancelled->store(true);
+}
 
 // What can be known to fail is said before minutes of work, not after.
 void check_output(const std::filesystem::path& path) {
@@ -32,17 +34,20 @@ void check_output(const std::filesystem::path& path) {
   const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   std::error_code ignored;
   if (!std::filesystem::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::kNotFound, fmt::format("{}: the folder {} does not exist", path.string(), folder.string()));
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("{}: the folder {} does not exist", path.string(), folder.string()));
   }
   if (::access(folder.c_str(), W_OK) != 0) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: the folder {} is not writable", path.string(), folder.string()));
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("{}: the folder {} is not writable", path.string(), folder.string()));
   }
 }
 
 void print_timings(const models::ConvertResult& result) {
   const double seconds = result.audio.seconds();
   for (const auto& stage : result.stage_times) {
-    fmt::print("  {:<8} {:8.3f} s  real-time factor {:.3f}\n", stage.stage, stage.seconds, stage.seconds / seconds);
+    fmt::print("  {:<8} {:8.3f} s  real-time factor {:.3f}\n", stage.stage, stage.seconds,
+               stage.seconds / seconds);
   }
 }
 
@@ -60,7 +65,8 @@ int run_convert(const app::Config& config, const ConvertArguments& arguments) {
   models::ConvertResult result;
   {
     ProgressBar bar("converting");
-    result = engine.convert(id, input, arguments.options, {[&](double done) { bar.show(done); }, g_cancelled});
+    result =
+        engine.convert(id, input, arguments.options, {[&](double done) { bar.show(done); }, g_cancelled});
   }
   const auto finished = std::chrono::steady_clock::now();
   audio::write_file(arguments.output, result.audio);
@@ -69,11 +75,13 @@ int run_convert(const app::Config& config, const ConvertArguments& arguments) {
   std::uint64_t resident = 0;
   for (const auto& device : engine.status().devices) resident += device.ledger.resident;
   const double elapsed = Seconds(finished - loaded).count();
-  fmt::print("{}: {:.2f} s of audio in {:.2f} s (real-time factor {:.2f}; load {:.2f} s), memory: {} weights + {} peak "
-             "workspace\n",
-             arguments.output.string(), result.audio.seconds(), elapsed, elapsed / result.audio.seconds(),
-             Seconds(loaded - started).count(), base::format_bytes(resident),
-             base::format_bytes(result.peak_workspace_bytes));
+  fmt::print(
+      "{}: {:.2f} s of audio in {:.2f} s (real-time factor {:.2f}; load {:.2f} s), memory: {} weights + {} "
+      "peak "
+      "workspace\n",
+      arguments.output.string(), result.audio.seconds(), elapsed, elapsed / result.audio.seconds(),
+      Seconds(loaded - started).count(), base::format_bytes(resident),
+      base::format_bytes(result.peak_workspace_bytes));
   if (arguments.timings) print_timings(result);
   return 0;
 }

@@ -50,7 +50,8 @@ int run_estimate(const app::Config& config, const std::vector<std::filesystem::p
                           {"models", line.models}});
   }
   if (json) {
-    const base::Json report = {{"components", components}, {"bytes", total}, {"bytes_without_sharing", unshared}};
+    const base::Json report = {
+        {"components", components}, {"bytes", total}, {"bytes_without_sharing", unshared}};
     fmt::print("{}\n", report.dump(2, ' ', false, base::Json::error_handler_t::replace));
     return 0;
   }
@@ -59,8 +60,8 @@ int run_estimate(const app::Config& config, const std::vector<std::filesystem::p
     fmt::print("{:<16} {:>12} {:>12} {:>7}  {}\n", line.spec.kind, line.spec.bytes / sizeof(float),
                base::format_bytes(line.spec.bytes), line.models.size(), line.spec.file.string());
   }
-  fmt::print("{} models, {} components, {} in all, each shared component counted once", paths.size(), lines.size(),
-             base::format_bytes(total));
+  fmt::print("{} models, {} components, {} in all, each shared component counted once", paths.size(),
+             lines.size(), base::format_bytes(total));
   if (unshared > total) fmt::print(" ({} if nothing were shared)", base::format_bytes(unshared));
   fmt::print("\n");
   return 0;

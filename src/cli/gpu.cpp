@@ -13,9 +13,10 @@ int run_gpu(bool json) {
   for (const auto& device : discovery.devices) {
     const auto memory = device->memory();
     const auto telemetry = device->telemetry();
-    base::Json entry = {{"id", base::to_string(device->id())},
-                        {"name", device->name()},
-                        {"memory", {{"total", memory.total}, {"free", memory.free}, {"used", memory.used()}}}};
+    base::Json entry = {
+        {"id", base::to_string(device->id())},
+        {"name", device->name()},
+        {"memory", {{"total", memory.total}, {"free", memory.free}, {"used", memory.used()}}}};
     if (telemetry.utilisation_percent) entry["utilisation_percent"] = *telemetry.utilisation_percent;
     if (telemetry.temperature_celsius) entry["temperature_celsius"] = *telemetry.temperature_celsius;
     list.push_back(entry);
@@ -27,7 +28,9 @@ int run_gpu(bool json) {
     fmt::print("\n");
   }
   if (json) {
-    const base::Json report = {{"devices", list}, {"driver_version", discovery.driver_version}, {"no_gpu_reason", discovery.no_gpu_reason}};
+    const base::Json report = {{"devices", list},
+                               {"driver_version", discovery.driver_version},
+                               {"no_gpu_reason", discovery.no_gpu_reason}};
     fmt::print("{}\n", report.dump(2, ' ', false, base::Json::error_handler_t::replace));
   } else if (!discovery.no_gpu_reason.empty()) {
     fmt::print("no GPU: {}\n", discovery.no_gpu_reason);

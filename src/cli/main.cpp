@@ -54,29 +54,36 @@ std::vector<std::pair<int, double>> parse_speaker_mix(const std::string& text) {
 
 void add_convert_options(CLI::App& command, Arguments& arguments) {
   auto& options = arguments.convert.options;
-  command.add_option("--model,-m", arguments.convert.model, "The voice: a model_N.pt or its folder")->required();
+  command.add_option("--model,-m", arguments.convert.model, "The voice: a model_N.pt or its folder")
+      ->required();
   command.add_option("--speaker", options.speaker, "Speaker number, from 1")->capture_default_str();
-  command.add_option("--speaker-mix", arguments.speaker_mix, "Several speakers with weights, e.g. 1:0.3,2:0.7");
+  command.add_option("--speaker-mix", arguments.speaker_mix,
+                     "Several speakers with weights, e.g. 1:0.3,2:0.7");
   command.add_option("--key", options.key_semitones, "Key shift in semitones")->capture_default_str();
-  command.add_option("--formant", options.formant_semitones, "Formant shift in semitones")->capture_default_str();
-  command.add_option("--vocal-register", options.vocal_register_semitones, "Vocal register shift in semitones (6.3)");
+  command.add_option("--formant", options.formant_semitones, "Formant shift in semitones")
+      ->capture_default_str();
+  command.add_option("--vocal-register", options.vocal_register_semitones,
+                     "Vocal register shift in semitones (6.3)");
   command.add_option("--f0", options.f0_extractor, "Pitch extractor")->capture_default_str();
   command.add_option("--steps", arguments.steps, "Steps of the flow (default: the model's own)");
   command.add_option("--method", arguments.method, "euler or rk4 (default: the model's own)")
       ->check(CLI::IsMember({"euler", "rk4"}));
-  command.add_option("--t-start", arguments.t_start, "Where the flow starts, 0 to 1 (default: the model's own)");
-  command.add_option("--threshold", options.threshold_db, "Frames quieter than this many dB are silent")->capture_default_str();
+  command.add_option("--t-start", arguments.t_start,
+                     "Where the flow starts, 0 to 1 (default: the model's own)");
+  command.add_option("--threshold", options.threshold_db, "Frames quieter than this many dB are silent")
+      ->capture_default_str();
   command.add_option("--seed", options.seed, "Seed of the noise")->capture_default_str();
   command.add_option("--device", arguments.device, "auto, cpu or cuda:N");
-  command.add_option("--threads", arguments.threads, "CPU threads (default: all cores)")->check(CLI::Range(1, 1024));
+  command.add_option("--threads", arguments.threads, "CPU threads (default: all cores)")
+      ->check(CLI::Range(1, 1024));
   command.add_flag("--timings", arguments.convert.timings, "Print the time of each stage");
   command.add_option("IN", arguments.convert.input, "A recording, any format libsndfile reads")->required();
   command.add_option("OUT", arguments.convert.output, "Where to write: .wav or .flac")->required();
 }
 
 app::Config make_config(const CLI::App& program, const Arguments& arguments) {
-  auto config = app::load_config(arguments.config_file.empty() ? std::nullopt
-                                                               : std::optional<fs::path>(arguments.config_file));
+  auto config = app::load_config(
+      arguments.config_file.empty() ? std::nullopt : std::optional<fs::path>(arguments.config_file));
   for (const auto& budget : arguments.budgets) app::set_memory_budget(config, budget);
   if (!arguments.pretrain_dir.empty()) config.pretrain_dir = arguments.pretrain_dir;
   if (!arguments.device.empty()) config.device = arguments.device;
@@ -117,11 +124,15 @@ void describe(CLI::App& program, Arguments& arguments) {
   program.set_version_flag("--version", fmt::format("greenroom {}", kVersion));
   program.add_option("--config", arguments.config_file, "Configuration file (YAML)");
   program.add_option("--log-level", arguments.log_level, "DEBUG, INFO, WARNING or ERROR");
-  program.add_option("--memory-budget", arguments.budgets, "How much of a device may be used, e.g. cpu=2GiB; repeatable")
+  program
+      .add_option("--memory-budget", arguments.budgets,
+                  "How much of a device may be used, e.g. cpu=2GiB; repeatable")
       ->take_all();
-  program.add_option("--pretrain-dir", arguments.pretrain_dir, "Folder with DDSP-SVC's encoder, pitch and vocoder files");
+  program.add_option("--pretrain-dir", arguments.pretrain_dir,
+                     "Folder with DDSP-SVC's encoder, pitch and vocoder files");
   program.add_option("--host", arguments.host, "Address to serve on (default 127.0.0.1)");
-  program.add_option("--port", arguments.port, "Port to serve on (default 7860; 0: any free one)")->check(CLI::Range(0, 65535));
+  program.add_option("--port", arguments.port, "Port to serve on (default 7860; 0: any free one)")
+      ->check(CLI::Range(0, 65535));
   program.require_subcommand(0, 1);
   program.fallthrough();
   program.add_subcommand("serve", "Serve over HTTP (the default)");
@@ -139,7 +150,8 @@ void describe(CLI::App& program, Arguments& arguments) {
 }  // namespace
 
 int run(int argc, char** argv) {
-  CLI::App program("greenroom keeps voice models ready on a GPU: loads, shares, evicts and serves them.", "greenroom");
+  CLI::App program("greenroom keeps voice models ready on a GPU: loads, shares, evicts and serves them.",
+                   "greenroom");
   Arguments arguments;
   describe(program, arguments);
   try {
@@ -153,7 +165,8 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "greenroom: {}\n", error.what());
     return error.code() == ErrorCode::kCancelled ? kInterrupted : kFailure;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "greenroom: the system has no memory left; use a shorter recording or close other programs\n");
+    fmt::print(stderr,
+               "greenroom: the system has no memory left; use a shorter recording or close other programs\n");
   } catch (const std::exception& error) {
     fmt::print(stderr, "greenroom: {}\n", error.what());
   }
@@ -162,4 +175,6 @@ int run(int argc, char** argv) {
 
 }  // namespace greenroom::cli
 
-int main(int argc, char** argv) { return greenroom::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+  return greenroom::cli::run(argc, argv);
+}

@@ -8,7 +8,8 @@
 
 namespace greenroom::cli {
 
-ProgressBar::ProgressBar(std::string label) : label_(std::move(label)), on_terminal_(::isatty(STDERR_FILENO) != 0) {}
+ProgressBar::ProgressBar(std::string label)
+    : label_(std::move(label)), on_terminal_(::isatty(STDERR_FILENO) != 0) {}
 
 void ProgressBar::show(double fraction) {
   constexpr int kWidth = 32;

@@ -19,6 +19,9 @@ struct WorkspaceMeter {
   static std::uint64_t current_bytes();
   static std::uint64_t peak_bytes();
   static void reset_peak();
+  // Gives back to the system what is kept for the next allocation of the same size (at most 128 MiB, not
+  // counted above).
+  static void trim();
 };
 
 }  // namespace greenroom::nn

@@ -16,7 +16,9 @@ namespace {
 constexpr int kNotFound = 404;
 constexpr int kServerError = 500;
 
-std::string dump(const base::Json& json) { return json.dump(2, ' ', false, base::Json::error_handler_t::replace) + "\n"; }
+std::string dump(const base::Json& json) {
+  return json.dump(2, ' ', false, base::Json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace
 
@@ -40,7 +42,8 @@ Server::Server(const app::Engine& engine, std::string version) : http_(std::make
   server.Get("/", [](const httplib::Request&, httplib::Response& response) {
     response.set_content(kPage, "text/html; charset=utf-8");
   });
-  server.set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr pointer) {
+  server.set_exception_handler([](const httplib::Request& request, httplib::Response& response,
+                                  std::exception_ptr pointer) {
     std::string message = "unknown error";
     try {
       std::rethrow_exception(pointer);
@@ -55,10 +58,12 @@ Server::Server(const app::Engine& engine, std::string version) : http_(std::make
   });
   server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return;
-    const std::string message = response.status == kNotFound ? fmt::format("there is nothing at {}", request.path)
-                                                             : fmt::format("HTTP status {}", response.status);
-    response.set_content(dump({{"error", {{"code", response.status == kNotFound ? "not_found" : "invalid_argument"},
-                                          {"message", message}}}}),
+    const std::string message = response.status == kNotFound
+                                    ? fmt::format("there is nothing at {}", request.path)
+                                    : fmt::format("HTTP status {}", response.status);
+    response.set_content(dump({{"error",
+                                {{"code", response.status == kNotFound ? "not_found" : "invalid_argument"},
+                                 {"message", message}}}}),
                          "application/json");
   });
 }
@@ -72,13 +77,18 @@ int Server::bind(const std::string& host, int port) {
   } else if (http_->server.bind_to_port(host, port)) {
     return port;
   }
-  throw base::Error(base::ErrorCode::kUnavailable,
-                    fmt::format("cannot listen on {}:{}: {}; is another program using the port? Choose one with --port",
-                                host, port, std::strerror(errno)));
+  throw base::Error(
+      base::ErrorCode::kUnavailable,
+      fmt::format("cannot listen on {}:{}: {}; is another program using the port? Choose one with --port",
+                  host, port, std::strerror(errno)));
 }
 
-void Server::run() { http_->server.listen_after_bind(); }
+void Server::run() {
+  http_->server.listen_after_bind();
+}
 
-void Server::stop() { http_->server.stop(); }
+void Server::stop() {
+  http_->server.stop();
+}
 
 }  // namespace greenroom::server

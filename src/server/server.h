@@ -16,7 +16,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Returns the port (another one than asked for when that was 0). Throws base::Error(kUnavailable) when it is taken.
+  // Returns the port (another one than asked for when that was 0). Throws base::Error(kUnavailable) when it
+  // is taken.
   int bind(const std::string& host, int port);
 
   // Returns after stop().

@@ -48,7 +48,10 @@ base::Json to_json(const app::Status& status, const std::string& version) {
   for (const auto& device : status.devices) devices.push_back(to_json(device));
   base::Json models = base::Json::array();
   for (const auto& model : status.models) models.push_back(to_json(model));
-  return {{"version", version}, {"uptime_seconds", status.uptime_seconds}, {"devices", devices}, {"models", models}};
+  return {{"version", version},
+          {"uptime_seconds", status.uptime_seconds},
+          {"devices", devices},
+          {"models", models}};
 }
 
 }  // namespace greenroom::server

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "models/ddsp_svc/workspace.h"
 
 namespace greenroom::models::ddsp_svc {
 namespace {
@@ -18,10 +19,6 @@ using base::ErrorCode;
 // Stride and field of view of the whole convolution stack, in samples.
 constexpr std::int64_t kStackStride = 320;
 constexpr std::int64_t kStackWidth = 400;
-// Longer recordings go through the stack in pieces of this many frames (60 s), or its first layer alone would
-// take 100 MB per second of audio.
-constexpr std::int64_t kChunkFrames = 3000;
-
 // The two spellings of one network.
 struct KeyNames {
   std::string root, conv, first_norm, feature_norm, projection, position, layers;
@@ -133,7 +130,7 @@ torch::Tensor ContentEncoder::first_conv(const torch::Tensor& audio) const {
 }
 
 torch::Tensor ContentEncoder::conv_features(const torch::Tensor& audio) const {
-  if (audio.size(1) > kChunkFrames * kStackStride + kStackWidth) return conv_features_in_chunks(audio);
+  if (audio.size(1) > kEncoderPieceFrames * kStackStride + kStackWidth) return conv_features_in_chunks(audio);
   auto x = torch::gelu(first_norm_(first_conv(audio)));
   for (std::size_t i = 1; i < convs_.size(); ++i) x = torch::gelu(convs_[i](x));
   return x.transpose(1, 2);
@@ -146,7 +143,7 @@ torch::Tensor ContentEncoder::conv_features_in_chunks(const torch::Tensor& audio
   const std::int64_t first_stride = convs_[0].stride;
   const std::int64_t first_kernel = convs_[0].weight.size(2);
   const std::int64_t first_frames = (audio.size(1) - first_kernel) / first_stride + 1;
-  const std::int64_t step = kChunkFrames * kStackStride / first_stride;
+  const std::int64_t step = kEncoderPieceFrames * kStackStride / first_stride;
   auto sum = torch::zeros({convs_[0].weight.size(0)}, audio.options().dtype(torch::kFloat64));
   auto square_sum = torch::zeros_like(sum);
   for (std::int64_t start = 0; start < first_frames; start += step) {
@@ -165,8 +162,8 @@ torch::Tensor ContentEncoder::conv_features_in_chunks(const torch::Tensor& audio
   const auto scale = scale64.to(torch::kFloat32).view({1, -1, 1});
 
   std::vector<torch::Tensor> parts;
-  for (std::int64_t start = 0; start < frames; start += kChunkFrames) {
-    const std::int64_t count = std::min(kChunkFrames, frames - start);
+  for (std::int64_t start = 0; start < frames; start += kEncoderPieceFrames) {
+    const std::int64_t count = std::min(kEncoderPieceFrames, frames - start);
     const auto piece = audio.slice(1, start * kStackStride, (start + count - 1) * kStackStride + kStackWidth);
     auto x = torch::gelu(first_conv(piece) * scale + shift);
     for (std::size_t i = 1; i < convs_.size(); ++i) x = torch::gelu(convs_[i](x));
@@ -185,7 +182,8 @@ torch::Tensor ContentEncoder::run_layer(const Layer& layer, const torch::Tensor&
   const auto split = [&](const torch::Tensor& t) {
     return t.view({1, time, heads_, head_dim}).transpose(1, 2);
   };
-  const auto attended = nn::attention(split(layer.q(x)), split(layer.k(x)), split(layer.v(x)));
+  const auto attended =
+      nn::attention(split(layer.q(x)), split(layer.k(x)), split(layer.v(x)), kAttentionScoreBytes);
   const auto merged = attended.transpose(1, 2).reshape({1, time, x.size(2)});
   const auto hidden = layer.attention_norm(x + layer.out(merged));
   return layer.final_norm(hidden + layer.down(torch::gelu(layer.up(hidden))));

@@ -159,6 +159,34 @@ bool starts_with_any(std::string_view name, std::initializer_list<std::string_vi
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
+// Size of dimension `axis` of the first tensor whose name ends so; `otherwise` when there is none.
+std::int64_t size_of(const Checkpoint& file, std::initializer_list<std::string_view> endings,
+                     std::size_t axis, std::int64_t otherwise) {
+  for (const auto& [name, view] : file.tensors()) {
+    for (const auto ending : endings) {
+      if (name.ends_with(ending) && axis < view.shape.size()) return view.shape[axis];
+    }
+  }
+  return otherwise;
+}
+
+Widths read_widths(const Checkpoint& encoder, const Checkpoint& pitch, const Checkpoint& voice,
+                   const Checkpoint& vocoder) {
+  const Widths usual;
+  Widths widths;
+  const auto feed_forward = {std::string_view("layers.0.fc1.weight"),
+                             std::string_view("intermediate_dense.weight")};
+  widths.encoder_conv =
+      size_of(encoder, {"conv_layers.0.0.weight", "conv_layers.0.conv.weight"}, 0, usual.encoder_conv);
+  widths.encoder_inner = size_of(encoder, feed_forward, 0, usual.encoder_inner);
+  widths.encoder = size_of(encoder, feed_forward, 1, usual.encoder);
+  widths.pitch = size_of(pitch, {"unet.encoder.layers.0.conv.0.conv.0.weight"}, 0, usual.pitch);
+  widths.control = size_of(voice, {"unit2ctrl.volume_embed.weight"}, 0, usual.control);
+  widths.flow = size_of(voice, {"velocity_fn.input_projection.weight"}, 0, usual.flow);
+  widths.vocoder = size_of(vocoder, {"conv_pre.bias"}, 0, usual.vocoder);
+  return widths;
+}
+
 }  // namespace
 
 std::string_view generation_name(Generation generation) {
@@ -294,14 +322,18 @@ Description describe(const fs::path& model_path, const fs::path& pretrain_dir) {
             vocoder_file.string(), description.vocoder_config.sampling_rate,
             description.vocoder_config.hop_size, config.sampling_rate, config.block_size));
   }
+  const auto encoder = Checkpoint::open(encoder_file);
+  const auto pitch = Checkpoint::open(pitch_file);
+  const auto vocoder = Checkpoint::open(vocoder_file);
+  description.widths = read_widths(encoder, pitch, voice, vocoder);
   const std::string vocoder_variant = config.vocoder_type == "nsf-hifigan-log10" ? "f32,log10" : "f32";
   description.components = {
       {"content_encoder", encoder_file, fmt::format("f32,{}", config.encoder),
-       encoder_bytes(Checkpoint::open(encoder_file), config.encoder)},
-      {"rmvpe", pitch_file, "f32", pitch_bytes(Checkpoint::open(pitch_file))},
+       encoder_bytes(encoder, config.encoder)},
+      {"rmvpe", pitch_file, "f32", pitch_bytes(pitch)},
       {"ddsp_svc.voice", description.model_file,
        fmt::format("f32,{}", generation_name(description.generation)), voice_bytes(voice)},
-      {"nsf_hifigan", vocoder_file, vocoder_variant, vocoder_bytes(Checkpoint::open(vocoder_file))},
+      {"nsf_hifigan", vocoder_file, vocoder_variant, vocoder_bytes(vocoder)},
   };
   description.stages = {{"pitch", {kPitch}}, {"convert", {kEncoder, kVoice, kVocoder}}};
   return description;

@@ -21,11 +21,23 @@ std::string_view generation_name(Generation generation);  // "6.0", ..., "6.3-gl
 // Indexes into Description::components.
 enum Component : std::size_t { kEncoder = 0, kPitch = 1, kVoice = 2, kVocoder = 3 };
 
+// Channel counts of the networks, read from tensor shapes: what activation memory grows with.
+struct Widths {
+  std::int64_t encoder_conv = 512;
+  std::int64_t encoder = 768;
+  std::int64_t encoder_inner = 3072;
+  std::int64_t pitch = 16;  // of the U-Net's first level
+  std::int64_t control = 512;
+  std::int64_t flow = 1024;
+  std::int64_t vocoder = 512;  // before the first upsampling
+};
+
 struct Description {
   std::filesystem::path model_file;
   VoiceConfig config;
   VocoderConfig vocoder_config;
   Generation generation = Generation::k60;
+  Widths widths;
   std::int64_t training_steps = 0;              // global_step of the checkpoint, 0 when absent
   std::vector<core::ComponentSpec> components;  // in the order of Component
   std::vector<core::Stage> stages;              // kPitchStage, kConvertStage

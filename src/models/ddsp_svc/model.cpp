@@ -7,8 +7,11 @@
 #include <chrono>
 
 #include "audio/frames.h"
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "models/ddsp_svc/pipeline.h"
+#include "models/ddsp_svc/workspace.h"
 #include "nn/guard.h"
 
 namespace greenroom::models::ddsp_svc {
@@ -52,6 +55,14 @@ std::shared_ptr<core::LoadedComponent> load(const core::ComponentSpec& spec, bas
 void check_cancelled(const RunControl& control) {
   if (control.cancelled && control.cancelled->load())
     throw Error(ErrorCode::kCancelled, "the conversion was cancelled");
+}
+
+// Tells how good the workspace estimate was.
+void log_workspace(const char* stage, std::uint64_t reserved, std::uint64_t before) {
+  const std::uint64_t peak = nn::WorkspaceMeter::peak_bytes();
+  base::log(base::LogLevel::kDebug, "models",
+            fmt::format("{}: workspace {} reserved, {} used at most", stage, base::format_bytes(reserved),
+                        base::format_bytes(peak > before ? peak - before : 0)));
 }
 
 class Model final : public ConversionModel {
@@ -153,9 +164,11 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
   check_cancelled(control);
   nn::run_guarded("pitch", [&] {
     const auto started = std::chrono::steady_clock::now();
-    const auto stage = access.pin(kPitchStage, pitch_workspace_bytes(input.seconds()));
+    const std::uint64_t workspace = pitch_workspace_bytes(description_, input.seconds());
+    const auto stage = access.pin(kPitchStage, workspace);
     analysis.f0 = analyse_pitch(network_of<PitchNet>(*stage, kPitch), torch_device, input,
                                 description_.config, description_.generation, options);
+    log_workspace("pitch", workspace, before);
     clock.add("pitch", std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
   });
   if (control.progress) control.progress(kPitchShare);
@@ -165,35 +178,21 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
     longest = std::max(longest, audio::frame_count(segment.end_sample - segment.first_sample, analysis.hop));
   }
   nn::run_guarded("convert", [&] {
-    const auto total = static_cast<std::int64_t>(analysis.f0.size());
-    const auto stage = access.pin(kConvertStage, convert_workspace_bytes(description_, longest, total));
+    const std::uint64_t workspace = convert_workspace_bytes(description_, longest);
+    const auto stage = access.pin(kConvertStage, workspace);
+    const std::uint64_t pitch_peak = nn::WorkspaceMeter::peak_bytes();
+    nn::WorkspaceMeter::reset_peak();
     convert_segments(*stage, torch_device, input, analysis, options, control, clock, result);
+    log_workspace("convert", workspace, before);
+    result.peak_workspace_bytes = std::max(pitch_peak, nn::WorkspaceMeter::peak_bytes()) - before;
   });
   if (control.progress) control.progress(1);
   result.stage_times = clock.times();
-  const std::uint64_t peak = nn::WorkspaceMeter::peak_bytes();
-  result.peak_workspace_bytes = peak > before ? peak - before : 0;
+  nn::WorkspaceMeter::trim();
   return result;
 }
 
 }  // namespace
-
-std::uint64_t pitch_workspace_bytes(double seconds) {
-  // The U-Net's widest point: 128 mels x 100 frames a second x (16 skip + 32 joined + 16 + 16) channels,
-  // floats.
-  constexpr double kBytesPerSecond = 100.0 * 128 * 80 * 4 * 1.1;
-  constexpr std::uint64_t kFixed = 16 << 20;
-  return kFixed + static_cast<std::uint64_t>(seconds * kBytesPerSecond);
-}
-
-std::uint64_t convert_workspace_bytes(const Description& description, std::int64_t longest_segment_frames,
-                                      std::int64_t total_frames) {
-  (void)description;
-  constexpr std::uint64_t kPerFrame = 100'000;
-  constexpr std::uint64_t kFixed = 256 << 20;
-  return kFixed + kPerFrame * static_cast<std::uint64_t>(longest_segment_frames) +
-         16 * static_cast<std::uint64_t>(total_frames);
-}
 
 std::shared_ptr<const ConversionModel> make_model(Description description) {
   return std::make_shared<Model>(std::move(description));

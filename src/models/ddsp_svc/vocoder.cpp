@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "models/ddsp_svc/workspace.h"
 
 namespace greenroom::models::ddsp_svc {
 namespace {
@@ -20,8 +21,6 @@ constexpr double kSineAmplitude = 0.1;
 constexpr double kVoicedNoise = 0.003;
 constexpr double kLn10Inverse = 0.434294;
 constexpr std::size_t kMiniSourceStage = 1;
-// Piece length: 12 s at 44.1 kHz, where the widest activations take about 300 MB.
-constexpr std::int64_t kPieceFrames = 1024;
 
 nn::Weights find_root(const nn::Weights& file) {
   for (const char* scope : {"generator", "state_dict.generator"}) {
@@ -131,8 +130,8 @@ torch::Tensor Vocoder::classic_excitation(const torch::Tensor& f0, nn::NoiseSour
       accumulate_phase(f0.unsqueeze(2) / config_.sampling_rate * sample_index);  // [1, frames, hop]
 
   std::vector<torch::Tensor> pieces;
-  for (std::int64_t start = 0; start < f0.size(1); start += kPieceFrames) {
-    const std::int64_t end = std::min(start + kPieceFrames, f0.size(1));
+  for (std::int64_t start = 0; start < f0.size(1); start += kVocoderPieceFrames) {
+    const std::int64_t end = std::min(start + kVocoderPieceFrames, f0.size(1));
     const auto cycles = phase.slice(1, start, end).reshape({1, -1, 1}) * harmonics + initial;
     const auto sines = torch::sin(cycles * (2 * std::numbers::pi)) * kSineAmplitude;
     const auto voiced =
@@ -184,8 +183,8 @@ torch::Tensor Vocoder::synthesize(const torch::Tensor& mel, const torch::Tensor&
   const std::int64_t source_hop = source.size(2) / frames;
   const auto channels_first = mel.transpose(1, 2).contiguous();
   std::vector<torch::Tensor> pieces;
-  for (std::int64_t start = 0; start < frames; start += kPieceFrames) {
-    const std::int64_t end = std::min(start + kPieceFrames, frames);
+  for (std::int64_t start = 0; start < frames; start += kVocoderPieceFrames) {
+    const std::int64_t end = std::min(start + kVocoderPieceFrames, frames);
     const std::int64_t first = std::max<std::int64_t>(0, start - context);
     const std::int64_t last = std::min(frames, end + context);
     const auto audio = generate(channels_first.slice(2, first, last),

@@ -1,0 +1,20 @@
+// How much activation memory a run needs beside its weights. No torch here.
+#pragma once
+
+#include <cstdint>
+
+#include "models/ddsp_svc/description.h"
+
+namespace greenroom::models::ddsp_svc {
+
+// Frames that the long-running networks take at a time, so that their memory stops growing with the
+// recording.
+inline constexpr std::int64_t kEncoderPieceFrames = 500;   // of 20 ms
+inline constexpr std::int64_t kVocoderPieceFrames = 1024;  // of one hop
+inline constexpr std::int64_t kAttentionScoreBytes = 64 << 20;
+
+// Upper estimates from the networks' widths, a little above what is measured (docs/benchmarks.md).
+std::uint64_t pitch_workspace_bytes(const Description& description, double seconds);
+std::uint64_t convert_workspace_bytes(const Description& description, std::int64_t longest_segment_frames);
+
+}  // namespace greenroom::models::ddsp_svc
