@@ -38,7 +38,7 @@ T as(const YAML::Node& node, const std::string& key) {
 using Reader = std::function<void(Config&, const YAML::Node&, const std::string& key)>;
 
 const std::map<std::string, Reader>& readers() {
-  static const std::map<std::string, Reader> kReaders = {
+  static const std::map<std::string, Reader> table = {
       {"gpu.memory_budgets",
        [](Config& config, const YAML::Node& node, const std::string& key) {
          if (!node.IsMap())
@@ -65,7 +65,7 @@ const std::map<std::string, Reader>& readers() {
          config.pretrain_dir = as<std::string>(node, key);
        }},
   };
-  return kReaders;
+  return table;
 }
 
 void read_file(Config& config, const std::filesystem::path& file) {

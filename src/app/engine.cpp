@@ -74,7 +74,7 @@ DeviceId Engine::pick_device(const std::string& name) const {
 
 std::string Engine::load_voice(const std::filesystem::path& path, const std::string& device) {
   auto description = describe_voice(path, config_.pretrain_dir);
-  const std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
+  std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
   const auto voice = make_voice(std::move(description));
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   model_library().set_threads(config_.threads > 0 ? config_.threads : cores);

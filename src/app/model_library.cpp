@@ -64,8 +64,8 @@ const models::Library* open_library() {
 }  // namespace
 
 const models::Library& model_library() {
-  static const models::Library* const kLibrary = open_library();  // tried again when it threw
-  return *kLibrary;
+  static const models::Library* const library = open_library();  // tried again when it threw
+  return *library;
 }
 
 }  // namespace greenroom::app

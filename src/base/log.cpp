@@ -10,7 +10,7 @@ namespace greenroom::base {
 namespace {
 
 spdlog::logger& logger() {
-  static const auto kLogger = [] {
+  static const auto instance = [] {
     // The models library carries its own copy of this layer, the registry behind it is shared.
     if (auto existing = spdlog::get("greenroom")) return existing;
     auto created = spdlog::stderr_color_mt("greenroom");
@@ -18,7 +18,7 @@ spdlog::logger& logger() {
     created->set_level(spdlog::level::warn);
     return created;
   }();
-  return *kLogger;
+  return *instance;
 }
 
 spdlog::level::level_enum to_spdlog(LogLevel level) {

@@ -22,7 +22,8 @@ void ByteReader::fail(const std::string& problem) const {
 
 std::span<const std::byte> ByteReader::take(std::uint64_t count) {
   if (count > remaining()) {
-    fail(fmt::format("{} more bytes were expected, {} are left; the file is truncated or corrupt", count, remaining()));
+    fail(fmt::format("{} more bytes were expected, {} are left; the file is truncated or corrupt", count,
+                     remaining()));
   }
   const auto taken = bytes_.subspan(position_, static_cast<std::size_t>(count));
   position_ += static_cast<std::size_t>(count);
@@ -47,14 +48,23 @@ Number ByteReader::little_endian() {
   const auto taken = take(sizeof(Number));
   Number value = 0;
   for (std::size_t i = sizeof(Number); i-- > 0;) {
-    value = static_cast<Number>((static_cast<std::uint64_t>(value) << 8) | std::to_integer<std::uint64_t>(taken[i]));
+    value = static_cast<Number>((static_cast<std::uint64_t>(value) << 8) |
+                                std::to_integer<std::uint64_t>(taken[i]));
   }
   return value;
 }
 
-std::uint8_t ByteReader::u8() { return little_endian<std::uint8_t>(); }
-std::uint16_t ByteReader::u16() { return little_endian<std::uint16_t>(); }
-std::uint32_t ByteReader::u32() { return little_endian<std::uint32_t>(); }
-std::uint64_t ByteReader::u64() { return little_endian<std::uint64_t>(); }
+std::uint8_t ByteReader::u8() {
+  return little_endian<std::uint8_t>();
+}
+std::uint16_t ByteReader::u16() {
+  return little_endian<std::uint16_t>();
+}
+std::uint32_t ByteReader::u32() {
+  return little_endian<std::uint32_t>();
+}
+std::uint64_t ByteReader::u64() {
+  return little_endian<std::uint64_t>();
+}
 
 }  // namespace greenroom::checkpoint

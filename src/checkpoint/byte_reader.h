@@ -1,5 +1,5 @@
-// A cursor over bytes that strangers wrote. Every read is checked; this and mapped_file hold the layer's only pointer
-// arithmetic.
+// A cursor over bytes that strangers wrote. Every read is checked; this and mapped_file hold the layer's only
+// pointer arithmetic.
 #pragma once
 
 #include <cstddef>

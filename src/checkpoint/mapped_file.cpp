@@ -46,13 +46,16 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   }
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) {
-    throw Error(ErrorCode::kUnavailable, fmt::format("{}: cannot be examined: {}", name, std::strerror(errno)));
+    throw Error(ErrorCode::kUnavailable,
+                fmt::format("{}: cannot be examined: {}", name, std::strerror(errno)));
   }
   if (!S_ISREG(status.st_mode)) {
-    throw Error(ErrorCode::kNotFound, fmt::format("{}: not a file{}", name, S_ISDIR(status.st_mode) ? " but a folder" : ""));
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("{}: not a file{}", name, S_ISDIR(status.st_mode) ? " but a folder" : ""));
   }
   if (status.st_size == 0) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: the file is empty; the download or copy failed", name));
+    throw Error(ErrorCode::kDataLoss,
+                fmt::format("{}: the file is empty; the download or copy failed", name));
   }
   size_ = static_cast<std::size_t>(status.st_size);
   void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);

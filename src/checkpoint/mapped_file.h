@@ -10,7 +10,8 @@ namespace greenroom::checkpoint {
 // Move-only; unmaps on destruction. Thread-safe once constructed.
 class MappedFile {
  public:
-  // Throws Error: kNotFound (absent, a folder, a device), kDataLoss (empty), kUnavailable (no permission, too many files).
+  // Throws Error: kNotFound (absent, a folder, a device), kDataLoss (empty), kUnavailable (no permission, too
+  // many files).
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

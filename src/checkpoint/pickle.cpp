@@ -22,7 +22,7 @@ enum Known : int {
   kRebuildFromType,   // (function, type, args, state)
   kSize,              // torch.Size: a tuple
   kStorageClass,
-  kEncode,            // _codecs.encode(text, "latin1"): Python 2 bytes
+  kEncode,  // _codecs.encode(text, "latin1"): Python 2 bytes
 };
 
 struct KnownGlobal {
@@ -112,7 +112,8 @@ Handle Machine::add(Node node) {
 }
 
 void Machine::push(Handle handle) {
-  if (stack_.size() >= limits_.max_stack) fail(fmt::format("the stack grows beyond {} values", limits_.max_stack));
+  if (stack_.size() >= limits_.max_stack)
+    fail(fmt::format("the stack grows beyond {} values", limits_.max_stack));
   stack_.push_back(handle);
 }
 
@@ -173,7 +174,8 @@ void Machine::push_long(std::uint64_t length) {
     return;
   }
   std::uint64_t value = 0;
-  for (std::size_t i = digits.size(); i-- > 0;) value = (value << 8) | std::to_integer<std::uint64_t>(digits[i]);
+  for (std::size_t i = digits.size(); i-- > 0;)
+    value = (value << 8) | std::to_integer<std::uint64_t>(digits[i]);
   const unsigned bits = static_cast<unsigned>(digits.size()) * 8;
   if (bits > 0 && bits < 64 && (value >> (bits - 1)) != 0) value |= ~std::uint64_t{0} << bits;
   push_plain(NodeKind::kInteger, static_cast<std::int64_t>(value));
@@ -181,7 +183,8 @@ void Machine::push_long(std::uint64_t length) {
 
 void Machine::push_float() {
   std::uint64_t bits = 0;
-  for (const std::byte byte : reader_.take(8)) bits = (bits << 8) | std::to_integer<std::uint64_t>(byte);  // big-endian
+  for (const std::byte byte : reader_.take(8))
+    bits = (bits << 8) | std::to_integer<std::uint64_t>(byte);  // big-endian
   Node made;
   made.kind = NodeKind::kFloat;
   made.real = std::bit_cast<double>(bits);
@@ -207,7 +210,8 @@ void Machine::push_global(std::string_view module, std::string_view name, std::s
 void Machine::stack_global() {
   const Handle name = pop();
   const Handle module = pop();
-  if (node(name).kind != NodeKind::kText || node(module).kind != NodeKind::kText) fail("STACK_GLOBAL needs two strings");
+  if (node(name).kind != NodeKind::kText || node(module).kind != NodeKind::kText)
+    fail("STACK_GLOBAL needs two strings");
   const auto name_text = node(name).text;
   push_global(node(module).text, name_text, reader_.position());
   node(stack_.back()).text = name_text;
@@ -233,8 +237,8 @@ void Machine::persistent_id() {
   const Node id = node(pop());
   const auto is = [&](std::size_t i, NodeKind kind) { return node(id.items[i]).kind == kind; };
   const bool well_formed = id.kind == NodeKind::kTuple && id.items.size() == 5 && is(0, NodeKind::kText) &&
-                           node(id.items[0]).text == "storage" && is(1, NodeKind::kGlobal) && is(2, NodeKind::kText) &&
-                           is(4, NodeKind::kInteger);
+                           node(id.items[0]).text == "storage" && is(1, NodeKind::kGlobal) &&
+                           is(2, NodeKind::kText) && is(4, NodeKind::kInteger);
   if (!well_formed) fail("a persistent id that is not a storage");
   const Node& storage_class = node(id.items[1]);
   Node made;
@@ -255,8 +259,8 @@ void Machine::persistent_id() {
 Handle Machine::make_mapping(const Node& args) {
   Node made;
   made.kind = NodeKind::kDict;
-  const bool has_pairs = args.kind == NodeKind::kTuple && args.items.size() == 1 &&
-                         node(args.items[0]).kind == NodeKind::kList;
+  const bool has_pairs =
+      args.kind == NodeKind::kTuple && args.items.size() == 1 && node(args.items[0]).kind == NodeKind::kList;
   if (has_pairs) {
     for (const Handle pair : node(args.items[0]).items) {
       const auto& items = node(pair).items;
@@ -275,13 +279,15 @@ Handle Machine::call(Handle callable, Handle args_handle) {
   foreign.kind = NodeKind::kForeign;
   foreign.text = function.text;
   if (function.kind != NodeKind::kGlobal || args.kind != NodeKind::kTuple) return add(std::move(foreign));
-  const auto is = [&](std::size_t i, NodeKind kind) { return i < args.items.size() && node(args.items[i]).kind == kind; };
+  const auto is = [&](std::size_t i, NodeKind kind) {
+    return i < args.items.size() && node(args.items[i]).kind == kind;
+  };
   switch (function.global) {
     case kMapping:
       return make_mapping(args);
     case kRebuildTensor: {
-      const bool well_formed = is(0, NodeKind::kStorage) && is(1, NodeKind::kInteger) && is(2, NodeKind::kTuple) &&
-                               is(3, NodeKind::kTuple);
+      const bool well_formed = is(0, NodeKind::kStorage) && is(1, NodeKind::kInteger) &&
+                               is(2, NodeKind::kTuple) && is(3, NodeKind::kTuple);
       if (!well_formed) return add(std::move(foreign));
       Node tensor;
       tensor.kind = NodeKind::kTensor;
@@ -293,7 +299,8 @@ Handle Machine::call(Handle callable, Handle args_handle) {
       break;
     case kRebuildFromType:
       // One level only: the function it names is one of the above, or the result is foreign.
-      if (is(0, NodeKind::kGlobal) && node(args.items[0]).global != kRebuildFromType && is(2, NodeKind::kTuple)) {
+      if (is(0, NodeKind::kGlobal) && node(args.items[0]).global != kRebuildFromType &&
+          is(2, NodeKind::kTuple)) {
         return call(args.items[0], args.items[2]);
       }
       break;
@@ -320,15 +327,18 @@ void Machine::reduce() {
 }
 
 void Machine::put_memo(std::uint64_t index) {
-  if (index >= limits_.max_nodes) fail(fmt::format("the memo index {} is beyond {}", index, limits_.max_nodes));
+  if (index >= limits_.max_nodes)
+    fail(fmt::format("the memo index {} is beyond {}", index, limits_.max_nodes));
   // Writers count up from 0, so an index far beyond what was read so far is no writer's.
-  if (index > reader_.position()) fail(fmt::format("the memo index {} is larger than any writer would use here", index));
+  if (index > reader_.position())
+    fail(fmt::format("the memo index {} is larger than any writer would use here", index));
   if (memo_.size() <= index) memo_.resize(static_cast<std::size_t>(index) + 1);
   memo_[static_cast<std::size_t>(index)] = top();
 }
 
 void Machine::get_memo(std::uint64_t index) {
-  if (index >= memo_.size() || !memo_[static_cast<std::size_t>(index)]) fail(fmt::format("the memo has no entry {}", index));
+  if (index >= memo_.size() || !memo_[static_cast<std::size_t>(index)])
+    fail(fmt::format("the memo has no entry {}", index));
   push(*memo_[static_cast<std::size_t>(index)]);
 }
 
@@ -352,8 +362,8 @@ bool Machine::step_value(std::uint8_t opcode) {
       return push_long(reader_.u32()), true;
     case 'G':
       return push_float(), true;
-    case 'U':  // SHORT_BINSTRING
-    case 'C':  // SHORT_BINBYTES
+    case 'U':   // SHORT_BINSTRING
+    case 'C':   // SHORT_BINBYTES
     case 0x8c:  // SHORT_BINUNICODE
       return push_text(reader_.text(reader_.u8())), true;
     case 'X':  // BINUNICODE
@@ -473,7 +483,8 @@ Pickle Machine::run() {
 Pickle read_pickle(std::span<const std::byte> bytes, const std::string& what, const PickleLimits& limits) {
   if (bytes.size() > limits.max_bytes) {
     throw base::Error(base::ErrorCode::kDataLoss,
-                      fmt::format("{}: the pickle has {} bytes, more than the {} allowed", what, bytes.size(), limits.max_bytes));
+                      fmt::format("{}: the pickle has {} bytes, more than the {} allowed", what, bytes.size(),
+                                  limits.max_bytes));
   }
   return Machine(bytes, what, limits).run();
 }

@@ -1,9 +1,9 @@
 // A pickle machine that builds plain values only.
 //
-// A pickle is a program for a stack machine that may call anything. This one calls nothing: names of classes and
-// functions are compared with a fixed list of those torch.save writes (tensors, storages, ordered dicts), and whatever
-// else is named comes out as an inert foreign node with its name. Values are nodes of an arena, spoken of by index, so
-// sharing and cycles cost nothing and nothing recurses.
+// A pickle is a program for a stack machine that may call anything. This one calls nothing: names of classes
+// and functions are compared with a fixed list of those torch.save writes (tensors, storages, ordered dicts),
+// and whatever else is named comes out as an inert foreign node with its name. Values are nodes of an arena,
+// spoken of by index, so sharing and cycles cost nothing and nothing recurses.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,20 @@
 
 namespace greenroom::checkpoint {
 
-enum class NodeKind { kNone, kBool, kInteger, kFloat, kText, kList, kTuple, kDict, kStorage, kTensor, kForeign, kGlobal };
+enum class NodeKind {
+  kNone,
+  kBool,
+  kInteger,
+  kFloat,
+  kText,
+  kList,
+  kTuple,
+  kDict,
+  kStorage,
+  kTensor,
+  kForeign,
+  kGlobal
+};
 
 // Index into Pickle::nodes.
 using Handle = std::uint32_t;
@@ -29,9 +42,9 @@ struct Node {
   int global = 0;                 // which known global, see pickle.cpp
   std::int64_t integer = 0;       // kBool, kInteger; elements of a kStorage
   double real = 0;                // kFloat
-  std::string_view text;          // kText; name of kForeign and kGlobal; key of kStorage. Borrowed from the input.
-  std::vector<Handle> items;      // elements; key, value, key, value of a kDict;
-                                  // storage, offset, sizes, strides of a kTensor
+  std::string_view text;  // kText; name of kForeign and kGlobal; key of kStorage. Borrowed from the input.
+  std::vector<Handle> items;  // elements; key, value, key, value of a kDict;
+                              // storage, offset, sizes, strides of a kTensor
 };
 
 struct PickleLimits {
@@ -49,8 +62,9 @@ struct Pickle {
   const Node& at(Handle handle) const { return nodes[handle]; }
 };
 
-// Throws Error(kDataLoss) naming the opcode and its offset: an opcode that is not allowed, a stack that underflows, a
-// limit exceeded, an end before STOP. Views in the result borrow `bytes`.
-Pickle read_pickle(std::span<const std::byte> bytes, const std::string& what, const PickleLimits& limits = {});
+// Throws Error(kDataLoss) naming the opcode and its offset: an opcode that is not allowed, a stack that
+// underflows, a limit exceeded, an end before STOP. Views in the result borrow `bytes`.
+Pickle read_pickle(std::span<const std::byte> bytes, const std::string& what,
+                   const PickleLimits& limits = {});
 
 }  // namespace greenroom::checkpoint

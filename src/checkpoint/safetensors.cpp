@@ -19,9 +19,17 @@ using base::ErrorCode;
 constexpr std::uint64_t kMaxHeader = 100'000'000;
 
 constexpr std::array<std::pair<std::string_view, DType>, 11> kDTypes = {{
-    {"F64", DType::kFloat64}, {"F32", DType::kFloat32}, {"F16", DType::kFloat16}, {"BF16", DType::kBFloat16},
-    {"I64", DType::kInt64}, {"I32", DType::kInt32}, {"I16", DType::kInt16}, {"I8", DType::kInt8},
-    {"U8", DType::kUInt8}, {"BOOL", DType::kBool}, {"C64", DType::kComplex64},
+    {"F64", DType::kFloat64},
+    {"F32", DType::kFloat32},
+    {"F16", DType::kFloat16},
+    {"BF16", DType::kBFloat16},
+    {"I64", DType::kInt64},
+    {"I32", DType::kInt32},
+    {"I16", DType::kInt16},
+    {"I8", DType::kInt8},
+    {"U8", DType::kUInt8},
+    {"BOOL", DType::kBool},
+    {"C64", DType::kComplex64},
 }};
 
 struct Entry {
@@ -38,8 +46,11 @@ std::uint64_t as_size(const base::Json& json, const std::string& what) {
 
 Entry read_entry(const std::string& name, const base::Json& json, const std::string& file) {
   const std::string what = fmt::format("{}: the tensor \"{}\"", file, name);
-  const auto fail = [&](const std::string& problem) { return Error(ErrorCode::kDataLoss, fmt::format("{} {}", what, problem)); };
-  if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") || !json.contains("data_offsets")) {
+  const auto fail = [&](const std::string& problem) {
+    return Error(ErrorCode::kDataLoss, fmt::format("{} {}", what, problem));
+  };
+  if (!json.is_object() || !json.contains("dtype") || !json.contains("shape") ||
+      !json.contains("data_offsets")) {
     throw fail("has no dtype, shape and data_offsets");
   }
   const auto& dtype = json.at("dtype");
@@ -47,14 +58,16 @@ Entry read_entry(const std::string& name, const base::Json& json, const std::str
     return dtype.is_string() && dtype.template get<std::string>() == entry.first;
   });
   if (known == kDTypes.end()) {
-    throw Error(ErrorCode::kUnimplemented, fmt::format("{} has the dtype {}, which is not supported", what, dtype.dump()));
+    throw Error(ErrorCode::kUnimplemented,
+                fmt::format("{} has the dtype {}, which is not supported", what, dtype.dump()));
   }
   Entry entry;
   entry.name = name;
   entry.view.dtype = known->second;
   const auto& shape = json.at("shape");
   const auto& offsets = json.at("data_offsets");
-  if (!shape.is_array() || shape.size() > 16) throw fail("has a shape that is not a list of at most 16 sizes");
+  if (!shape.is_array() || shape.size() > 16)
+    throw fail("has a shape that is not a list of at most 16 sizes");
   if (!offsets.is_array() || offsets.size() != 2) throw fail("has data_offsets that are not two numbers");
   std::uint64_t bytes = dtype_size(known->second);
   for (const auto& size : shape) {
@@ -91,8 +104,8 @@ void FormatReaders::read_safetensors(Checkpoint::Contents& contents) {
   ByteReader reader(bytes, file);
   const std::uint64_t header_size = reader.u64();
   if (header_size > kMaxHeader || header_size > reader.remaining()) {
-    reader.fail(fmt::format("the header claims {} bytes, the file has {}; is the download complete?", header_size,
-                            bytes.size()));
+    reader.fail(fmt::format("the header claims {} bytes, the file has {}; is the download complete?",
+                            header_size, bytes.size()));
   }
   const auto header = base::parse_json(reader.text(header_size), file + ": header", {kMaxHeader, 16});
   if (!header.is_object()) reader.fail("the header is not a JSON object");
@@ -115,21 +128,25 @@ void FormatReaders::read_safetensors(Checkpoint::Contents& contents) {
   std::uint64_t expected = 0;
   for (auto& entry : entries) {
     if (entry.begin != expected) {
-      throw Error(ErrorCode::kDataLoss, fmt::format("{}: the tensor \"{}\" begins at {}, expected {}: tensors must neither "
-                                                    "overlap nor leave holes",
-                                                    file, entry.name, entry.begin, expected));
+      throw Error(ErrorCode::kDataLoss,
+                  fmt::format("{}: the tensor \"{}\" begins at {}, expected {}: tensors must neither "
+                              "overlap nor leave holes",
+                              file, entry.name, entry.begin, expected));
     }
     expected = entry.end;
     if (expected > data.size()) {
-      throw Error(ErrorCode::kDataLoss, fmt::format("{}: the tensor \"{}\" ends at {} of {} bytes; is the download complete?",
-                                                    file, entry.name, expected, data.size()));
+      throw Error(ErrorCode::kDataLoss,
+                  fmt::format("{}: the tensor \"{}\" ends at {} of {} bytes; is the download complete?", file,
+                              entry.name, expected, data.size()));
     }
-    entry.view.bytes = data.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin));
+    entry.view.bytes = data.subspan(static_cast<std::size_t>(entry.begin),
+                                    static_cast<std::size_t>(entry.end - entry.begin));
     entry.view.storage = reader.position() + entry.begin;
     contents.tensors.emplace(std::move(entry.name), std::move(entry.view));
   }
   if (expected != data.size()) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: {} bytes behind the last tensor", file, data.size() - expected));
+    throw Error(ErrorCode::kDataLoss,
+                fmt::format("{}: {} bytes behind the last tensor", file, data.size() - expected));
   }
   contents.format = "safetensors";
 }

@@ -56,7 +56,8 @@ std::string_view dtype_name(DType dtype) {
 }
 
 bool is_floating(DType dtype) {
-  return dtype == DType::kFloat64 || dtype == DType::kFloat32 || dtype == DType::kFloat16 || dtype == DType::kBFloat16;
+  return dtype == DType::kFloat64 || dtype == DType::kFloat32 || dtype == DType::kFloat16 ||
+         dtype == DType::kBFloat16;
 }
 
 std::int64_t TensorView::numel() const {
@@ -65,7 +66,9 @@ std::int64_t TensorView::numel() const {
   return count;
 }
 
-std::uint64_t TensorView::nbytes() const { return static_cast<std::uint64_t>(numel()) * dtype_size(dtype); }
+std::uint64_t TensorView::nbytes() const {
+  return static_cast<std::uint64_t>(numel()) * dtype_size(dtype);
+}
 
 bool TensorView::is_contiguous() const {
   std::int64_t expected = 1;

@@ -21,11 +21,16 @@ constexpr std::size_t kMaxVisits = 2'000'000;
 constexpr std::size_t kMaxNameLength = 4096;
 constexpr std::size_t kMaxDimensions = 16;
 
-// Turns the pickle's tree into names and views. A tree with cycles or with one node in very many places is refused.
+// Turns the pickle's tree into names and views. A tree with cycles or with one node in very many places is
+// refused.
 class Flattener {
  public:
   Flattener(const Pickle& pickle, const ZipArchive& zip, std::string prefix, Checkpoint::Contents& contents)
-      : pickle_(pickle), zip_(zip), prefix_(std::move(prefix)), contents_(contents), file_(contents.path.string()) {}
+      : pickle_(pickle),
+        zip_(zip),
+        prefix_(std::move(prefix)),
+        contents_(contents),
+        file_(contents.path.string()) {}
 
   void run();
 
@@ -89,8 +94,9 @@ std::string Flattener::child_name(const Pending& parent, const Node& key) const 
 
 void Flattener::visit_children(const Pending& item, const Node& node) {
   if (item.depth >= kMaxDepth) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: values nested deeper than {} levels, or in a circle, at \"{}\"",
-                                                  file_, kMaxDepth, item.name.substr(0, 80)));
+    throw Error(ErrorCode::kDataLoss,
+                fmt::format("{}: values nested deeper than {} levels, or in a circle, at \"{}\"", file_,
+                            kMaxDepth, item.name.substr(0, 80)));
   }
   if (node.kind == NodeKind::kDict) {
     for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
@@ -108,7 +114,8 @@ void Flattener::visit_children(const Pending& item, const Node& node) {
 
 void Flattener::visit(const Pending& item) {
   if (++visits_ > kMaxVisits || pending_.size() > kMaxVisits) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: more than {} values; no checkpoint has that many", file_, kMaxVisits));
+    throw Error(ErrorCode::kDataLoss,
+                fmt::format("{}: more than {} values; no checkpoint has that many", file_, kMaxVisits));
   }
   const Node& node = pickle_.at(item.handle);
   switch (node.kind) {
@@ -143,7 +150,8 @@ void Flattener::visit(const Pending& item) {
 std::vector<std::int64_t> Flattener::read_sizes(Handle tuple, const std::string& name) const {
   constexpr std::int64_t kMaxSize = std::int64_t{1} << 48;
   const Node& node = pickle_.at(tuple);
-  if (node.items.size() > kMaxDimensions) throw bad(name, fmt::format("has {} dimensions", node.items.size()));
+  if (node.items.size() > kMaxDimensions)
+    throw bad(name, fmt::format("has {} dimensions", node.items.size()));
   std::vector<std::int64_t> sizes;
   for (const Handle handle : node.items) {
     const Node& size = pickle_.at(handle);
@@ -162,18 +170,21 @@ TensorView Flattener::make_view(const Node& node, const std::string& name) const
   view.dtype = storage.dtype;
   view.shape = read_sizes(node.items[2], name);
   view.strides = read_sizes(node.items[3], name);
-  if (view.shape.size() != view.strides.size()) throw bad(name, "has another number of strides than dimensions");
+  if (view.shape.size() != view.strides.size())
+    throw bad(name, "has another number of strides than dimensions");
 
   const std::size_t element = dtype_size(storage.dtype);
   const auto* record = zip_.find(fmt::format("{}data/{}", prefix_, storage.text));
-  if (record == nullptr) throw bad(name, fmt::format("lies in the storage \"{}\", which is not in the file", storage.text));
+  if (record == nullptr)
+    throw bad(name, fmt::format("lies in the storage \"{}\", which is not in the file", storage.text));
   const auto declared = base::checked_mul(static_cast<std::uint64_t>(storage.integer), element);
   if (!declared || *declared != record->size()) {
     throw bad(name, fmt::format("lies in a storage declared as {} elements of {}, but {} bytes are stored",
                                 storage.integer, dtype_name(storage.dtype), record->size()));
   }
   view.storage = static_cast<std::uint64_t>(record->data() - contents_.mapping->bytes().data());
-  if (offset < 0 || offset > storage.integer) throw bad(name, fmt::format("begins at element {} of {}", offset, storage.integer));
+  if (offset < 0 || offset > storage.integer)
+    throw bad(name, fmt::format("begins at element {} of {}", offset, storage.integer));
 
   std::uint64_t count = 1;
   std::uint64_t last = 0;  // index of the last element the strides reach
@@ -182,7 +193,8 @@ TensorView Flattener::make_view(const Node& node, const std::string& name) const
     const auto product = base::checked_mul(count, size);
     if (!product) throw bad(name, "has more elements than can be counted");
     count = *product;
-    const auto reach = size == 0 ? 0 : base::checked_mul(size - 1, static_cast<std::uint64_t>(view.strides[i]));
+    const auto reach =
+        size == 0 ? 0 : base::checked_mul(size - 1, static_cast<std::uint64_t>(view.strides[i]));
     const auto sum = reach ? base::checked_add(last, *reach) : std::nullopt;
     if (!sum) throw bad(name, "has strides that overflow");
     last = *sum;
@@ -190,11 +202,13 @@ TensorView Flattener::make_view(const Node& node, const std::string& name) const
   if (count == 0) return view;
   const auto end = base::checked_add(static_cast<std::uint64_t>(offset), last);
   if (!end || *end >= static_cast<std::uint64_t>(storage.integer)) {
-    throw bad(name, fmt::format("reaches element {} of a storage of {}", end.value_or(last), storage.integer));
+    throw bad(name,
+              fmt::format("reaches element {} of a storage of {}", end.value_or(last), storage.integer));
   }
   // An expanded view names more elements than are stored; materialising one could cost any amount of memory.
   if (count > last + 1) throw bad(name, fmt::format("repeats {} stored elements as {}", last + 1, count));
-  view.bytes = record->subspan(static_cast<std::size_t>(offset) * element, static_cast<std::size_t>(last + 1) * element);
+  view.bytes = record->subspan(static_cast<std::size_t>(offset) * element,
+                               static_cast<std::size_t>(last + 1) * element);
   return view;
 }
 
@@ -210,15 +224,18 @@ void FormatReaders::read_torch_archive(Checkpoint::Contents& contents) {
   const auto slash = zip.first_name().find('/');
   const std::string prefix = slash == std::string::npos ? "" : zip.first_name().substr(0, slash + 1);
   if (zip.find(prefix + "constants.pkl") != nullptr) {
-    throw Error(ErrorCode::kUnimplemented,
-                fmt::format("{}: a TorchScript program (torch.jit.save), which carries code; save the state_dict with "
-                            "torch.save instead",
-                            file));
+    throw Error(
+        ErrorCode::kUnimplemented,
+        fmt::format(
+            "{}: a TorchScript program (torch.jit.save), which carries code; save the state_dict with "
+            "torch.save instead",
+            file));
   }
   const auto* pickle_bytes = zip.find(prefix + "data.pkl");
   if (pickle_bytes == nullptr) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: a zip archive without \"{}data.pkl\": not a file torch.save wrote",
-                                                  file, prefix));
+    throw Error(
+        ErrorCode::kDataLoss,
+        fmt::format("{}: a zip archive without \"{}data.pkl\": not a file torch.save wrote", file, prefix));
   }
   if (const auto* order = zip.find(prefix + "byteorder"); order != nullptr && to_text(*order) != "little") {
     throw Error(ErrorCode::kUnimplemented, fmt::format("{}: written on a big-endian machine", file));

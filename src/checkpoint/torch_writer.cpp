@@ -67,7 +67,9 @@ class PickleWriter {
   const std::vector<const TensorToWrite*>& tensors() const { return tensors_; }
 
  private:
-  void global(std::string_view module, std::string_view name) { out_ += fmt::format("c{}\n{}\n", module, name); }
+  void global(std::string_view module, std::string_view name) {
+    out_ += fmt::format("c{}\n{}\n", module, name);
+  }
 
   void text(std::string_view value) {
     out_ += 'X';
@@ -102,7 +104,8 @@ class PickleWriter {
     std::int64_t count = 1;
     for (const std::int64_t size : tensor.shape) count *= size;
     if (static_cast<std::uint64_t>(count) * dtype_size(tensor.dtype) != tensor.bytes.size()) {
-      throw Error(ErrorCode::kInternal, fmt::format("a tensor of {} elements was given {} bytes", count, tensor.bytes.size()));
+      throw Error(ErrorCode::kInternal,
+                  fmt::format("a tensor of {} elements was given {} bytes", count, tensor.bytes.size()));
     }
     std::vector<std::int64_t> strides(tensor.shape.size());
     std::int64_t stride = 1;
@@ -157,13 +160,15 @@ class PickleWriter {
 // Writes stored entries one after the other and the directory at the end.
 class ZipWriter {
  public:
-  explicit ZipWriter(const std::filesystem::path& path) : path_(path), file_(path, std::ios::binary | std::ios::trunc) {
+  explicit ZipWriter(const std::filesystem::path& path)
+      : path_(path), file_(path, std::ios::binary | std::ios::trunc) {
     check();
   }
 
   void add(const std::string& name, std::span<const std::byte> bytes) {
     if (position_ + bytes.size() + name.size() + 2 * kAlignment > kMaxArchive) {
-      throw Error(ErrorCode::kUnimplemented, fmt::format("{}: archives of 4 GiB and more cannot be written", path_.string()));
+      throw Error(ErrorCode::kUnimplemented,
+                  fmt::format("{}: archives of 4 GiB and more cannot be written", path_.string()));
     }
     const auto* data = reinterpret_cast<const Bytef*>(bytes.data());
     const std::uint64_t crc = ::crc32_z(0, data, bytes.size());
@@ -226,7 +231,8 @@ class ZipWriter {
 
   void check() {
     if (file_) return;
-    throw Error(ErrorCode::kUnavailable, fmt::format("{}: cannot be written: {}", path_.string(), std::strerror(errno)));
+    throw Error(ErrorCode::kUnavailable,
+                fmt::format("{}: cannot be written: {}", path_.string(), std::strerror(errno)));
   }
 
   std::filesystem::path path_;
@@ -244,7 +250,8 @@ void write_entries(const std::filesystem::path& path, const std::string& prefix,
   PickleWriter pickle;
   const std::string program = pickle.write(root);
   if (pickle.tensors().size() > 60'000) {
-    throw Error(ErrorCode::kUnimplemented, fmt::format("{}: more tensors than a plain zip archive can hold", path.string()));
+    throw Error(ErrorCode::kUnimplemented,
+                fmt::format("{}: more tensors than a plain zip archive can hold", path.string()));
   }
   ZipWriter zip(path);
   zip.add(prefix + "/data.pkl", as_bytes(program));
@@ -267,7 +274,8 @@ void write_torch_archive(const std::filesystem::path& path, const DictToWrite& r
   } catch (const std::filesystem::filesystem_error& error) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
-    throw Error(ErrorCode::kUnavailable, fmt::format("{}: cannot be written: {}", path.string(), error.code().message()));
+    throw Error(ErrorCode::kUnavailable,
+                fmt::format("{}: cannot be written: {}", path.string(), error.code().message()));
   } catch (...) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);

@@ -39,12 +39,14 @@ struct Entry {
   std::uint64_t size = 0;
 };
 
-// torch writes no archive comment, so the end record is the last thing in the file; anything else is not a whole file.
+// torch writes no archive comment, so the end record is the last thing in the file; anything else is not a
+// whole file.
 Directory read_end(std::span<const std::byte> file, const std::string& what) {
   const auto broken = [&](const std::string& problem) {
-    return Error(ErrorCode::kDataLoss,
-                 fmt::format("{}: {}; the file is truncated (a broken download?) or has something behind its end", what,
-                             problem));
+    return Error(
+        ErrorCode::kDataLoss,
+        fmt::format("{}: {}; the file is truncated (a broken download?) or has something behind its end",
+                    what, problem));
   };
   if (file.size() < kEndSize) throw broken("too short for a zip archive");
   ByteReader end(file, what, file.size() - kEndSize);
@@ -57,10 +59,12 @@ Directory read_end(std::span<const std::byte> file, const std::string& what) {
   directory.size = end.u32();
   directory.offset = end.u32();
   if (end.u16() != 0) throw broken("the zip archive has a comment");
-  const bool small = directory.entries != 0xFFFF && directory.size != kInZip64 && directory.offset != kInZip64;
+  const bool small =
+      directory.entries != 0xFFFF && directory.size != kInZip64 && directory.offset != kInZip64;
   if (small) {
     if (disk != 0 || directory_disk != 0 || here != directory.entries) {
-      throw Error(ErrorCode::kUnimplemented, fmt::format("{}: zip archives in several parts are not supported", what));
+      throw Error(ErrorCode::kUnimplemented,
+                  fmt::format("{}: zip archives in several parts are not supported", what));
     }
     return directory;
   }
@@ -78,13 +82,15 @@ Directory read_end(std::span<const std::byte> file, const std::string& what) {
   directory.size = end64.u64();
   directory.offset = end64.u64();
   if (entries_here != directory.entries) {
-    throw Error(ErrorCode::kUnimplemented, fmt::format("{}: zip archives in several parts are not supported", what));
+    throw Error(ErrorCode::kUnimplemented,
+                fmt::format("{}: zip archives in several parts are not supported", what));
   }
   return directory;
 }
 
 // The zip64 extra field holds each value whose 32-bit field is full of ones, in this order.
-void read_zip64_extra(ByteReader extra, std::uint64_t& size, std::uint64_t& compressed, std::uint64_t& offset) {
+void read_zip64_extra(ByteReader extra, std::uint64_t& size, std::uint64_t& compressed,
+                      std::uint64_t& offset) {
   while (extra.remaining() >= 4) {
     const std::uint16_t id = extra.u16();
     const std::uint16_t length = extra.u16();
@@ -120,7 +126,8 @@ Entry read_central_entry(ByteReader& directory, const std::string& what) {
     return Error(ErrorCode::kDataLoss, fmt::format("{}: the entry \"{}\" {}", what, entry.name, problem));
   };
   if ((flags & kEncrypted) != 0) throw refuse("is encrypted");
-  if (method != 0) throw refuse(fmt::format("is compressed (method {}); save the model again with torch.save", method));
+  if (method != 0)
+    throw refuse(fmt::format("is compressed (method {}); save the model again with torch.save", method));
   if (size != compressed) throw refuse(fmt::format("claims two sizes, {} and {}", size, compressed));
   entry.local_offset = offset;
   entry.size = size;
@@ -130,10 +137,12 @@ Entry read_central_entry(ByteReader& directory, const std::string& what) {
 // Where the payload starts can only be told from the local header, whose extra field pads it to 64 bytes.
 std::uint64_t payload_offset(std::span<const std::byte> file, const Entry& entry, const std::string& what) {
   if (entry.local_offset > file.size()) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: the entry \"{}\" begins behind the end of the file", what, entry.name));
+    throw Error(ErrorCode::kDataLoss,
+                fmt::format("{}: the entry \"{}\" begins behind the end of the file", what, entry.name));
   }
   ByteReader local(file, what, static_cast<std::size_t>(entry.local_offset));
-  if (local.u32() != kLocalHeader) local.fail(fmt::format("the local header of \"{}\" was expected", entry.name));
+  if (local.u32() != kLocalHeader)
+    local.fail(fmt::format("the local header of \"{}\" was expected", entry.name));
   local.take(2);
   const std::uint16_t flags = local.u16();
   const std::uint16_t method = local.u16();
@@ -155,14 +164,16 @@ ZipArchive::ZipArchive(std::span<const std::byte> file, const std::string& what)
   const Directory directory = read_end(file, what);
   const auto directory_end = base::checked_add(directory.offset, directory.size);
   if (!directory_end || *directory_end > file.size()) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: the zip directory lies behind the end; the file is truncated", what));
+    throw Error(ErrorCode::kDataLoss,
+                fmt::format("{}: the zip directory lies behind the end; the file is truncated", what));
   }
   constexpr std::uint64_t kSmallestEntry = 46;
   if (directory.entries > kMaxEntries || directory.entries * kSmallestEntry > directory.size) {
     throw Error(ErrorCode::kDataLoss, fmt::format("{}: the zip directory claims {} entries in {} bytes", what,
                                                   directory.entries, directory.size));
   }
-  ByteReader reader(file.first(static_cast<std::size_t>(*directory_end)), what, static_cast<std::size_t>(directory.offset));
+  ByteReader reader(file.first(static_cast<std::size_t>(*directory_end)), what,
+                    static_cast<std::size_t>(directory.offset));
   struct Extent {
     std::uint64_t begin, end;
     std::string name;
@@ -173,9 +184,10 @@ ZipArchive::ZipArchive(std::span<const std::byte> file, const std::string& what)
     const std::uint64_t begin = payload_offset(file, entry, what);
     const auto end = base::checked_add(begin, entry.size);
     if (!end || *end > directory.offset) {
-      throw Error(ErrorCode::kDataLoss, fmt::format("{}: the entry \"{}\" of {} bytes at {} reaches behind the data; the "
-                                                    "file is truncated or corrupt",
-                                                    what, entry.name, entry.size, begin));
+      throw Error(ErrorCode::kDataLoss,
+                  fmt::format("{}: the entry \"{}\" of {} bytes at {} reaches behind the data; the "
+                              "file is truncated or corrupt",
+                              what, entry.name, entry.size, begin));
     }
     if (i == 0) first_name_ = entry.name;
     const auto payload = file.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(entry.size));
@@ -184,11 +196,12 @@ ZipArchive::ZipArchive(std::span<const std::byte> file, const std::string& what)
     }
     extents.push_back({entry.local_offset, *end, entry.name});
   }
-  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
+  std::sort(extents.begin(), extents.end(),
+            [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
   for (std::size_t i = 1; i < extents.size(); ++i) {
     if (extents[i].begin < extents[i - 1].end) {
-      throw Error(ErrorCode::kDataLoss, fmt::format("{}: the entries \"{}\" and \"{}\" overlap", what, extents[i - 1].name,
-                                                    extents[i].name));
+      throw Error(ErrorCode::kDataLoss, fmt::format("{}: the entries \"{}\" and \"{}\" overlap", what,
+                                                    extents[i - 1].name, extents[i].name));
     }
   }
 }

@@ -13,8 +13,9 @@ namespace greenroom::checkpoint {
 // The entries of an archive by name; the bytes are views of the archive. Immutable.
 class ZipArchive {
  public:
-  // Reads the central directory and every local header. Throws Error(kDataLoss): no or damaged directory, an entry that
-  // is compressed, encrypted, duplicate, or overlaps another one; kUnimplemented for several disks.
+  // Reads the central directory and every local header. Throws Error(kDataLoss): no or damaged directory, an
+  // entry that is compressed, encrypted, duplicate, or overlaps another one; kUnimplemented for several
+  // disks.
   ZipArchive(std::span<const std::byte> file, const std::string& what);
 
   // Null data when absent. Names are compared exactly.

@@ -175,6 +175,7 @@ int run(int argc, char** argv) {
 
 }  // namespace greenroom::cli
 
+// NOLINTNEXTLINE(bugprone-exception-escape): everything is caught
 int main(int argc, char** argv) {
   return greenroom::cli::run(argc, argv);
 }

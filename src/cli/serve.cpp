@@ -15,6 +15,7 @@ int run_serve(const app::Config& config) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGUSR1);  // ours, to wake the waiter
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   app::Engine engine(config);
@@ -28,7 +29,7 @@ int run_serve(const app::Config& config) {
     server.stop();
   });
   server.run();
-  pthread_kill(waiter.native_handle(), SIGTERM);  // when run() ended on its own
+  pthread_kill(waiter.native_handle(), SIGUSR1);  // when run() ended on its own
   waiter.join();
   return 0;
 }

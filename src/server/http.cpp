@@ -26,7 +26,7 @@ struct Server::Http {
   httplib::Server server;
 };
 
-Server::Server(const app::Engine& engine, std::string version) : http_(std::make_unique<Http>()) {
+Server::Server(const app::Engine& engine, const std::string& version) : http_(std::make_unique<Http>()) {
   auto& server = http_->server;
   // httplib would share the port with whoever else listens on it.
   server.set_socket_options([](socket_t socket) {
@@ -40,10 +40,10 @@ Server::Server(const app::Engine& engine, std::string version) : http_(std::make
     response.set_content(dump(to_json(engine.status(), version)), "application/json");
   });
   server.Get("/", [](const httplib::Request&, httplib::Response& response) {
-    response.set_content(kPage, "text/html; charset=utf-8");
+    response.set_content(page_html(), "text/html; charset=utf-8");
   });
   server.set_exception_handler([](const httplib::Request& request, httplib::Response& response,
-                                  std::exception_ptr pointer) {
+                                  const std::exception_ptr& pointer) {
     std::string message = "unknown error";
     try {
       std::rethrow_exception(pointer);

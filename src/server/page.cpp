@@ -2,8 +2,9 @@
 
 namespace greenroom::server {
 
-// NOLINTNEXTLINE(readability-identifier-naming)
-const char* const kPage = R"html(<!doctype html>
+namespace {
+
+constexpr const char* kPage = R"html(<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -63,5 +64,11 @@ refresh();
 </body>
 </html>
 )html";
+
+}  // namespace
+
+const char* page_html() {
+  return kPage;
+}
 
 }  // namespace greenroom::server

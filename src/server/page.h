@@ -3,6 +3,6 @@
 
 namespace greenroom::server {
 
-extern const char* const kPage;
+const char* page_html();
 
 }  // namespace greenroom::server

@@ -11,7 +11,7 @@ namespace greenroom::server {
 // bind() and run() are for one thread; stop() may be called from any.
 class Server {
  public:
-  Server(const app::Engine& engine, std::string version);
+  Server(const app::Engine& engine, const std::string& version);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

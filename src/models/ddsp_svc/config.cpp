@@ -39,7 +39,7 @@ std::string read_text(const std::filesystem::path& path, const char* what) {
 // Reads dotted keys of a YAML file. A key that is absent or null leaves the target alone.
 class YamlReader {
  public:
-  YamlReader(YAML::Node root, std::string file) : root_(std::move(root)), file_(std::move(file)) {}
+  YamlReader(const YAML::Node& root, std::string file) : root_(root), file_(std::move(file)) {}
 
   template <typename T>
   void read(const char* section, const char* key, T& target) const {

@@ -1,5 +1,5 @@
-// Writes demo DDSP-SVC voices in exactly the official layout, so that everything can be tried without a download.
-// No torch here.
+// Writes demo DDSP-SVC voices in exactly the official layout, so that everything can be tried without a
+// download. No torch here.
 #pragma once
 
 #include <cstdint>
