@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
@@ -82,17 +83,26 @@ void free_counted(void* data) {
 }
 
 // libtorch's own CPU allocator with a counter. 64-byte alignment is what its kernels assume.
+//
+// `allocate` lost its const and `copy_data` appeared along the way from libtorch 1.13 to 2.x: both spellings
+// are here, and those the base class knows are the ones that override.
 class CountingAllocator final : public c10::Allocator {
  public:
-  c10::DataPtr allocate(std::size_t bytes) const override {  // NOLINT(readability-identifier-naming)
-    if (bytes == 0) return {nullptr, nullptr, &free_counted, c10::Device(c10::DeviceType::CPU)};
+  c10::DataPtr allocate(std::size_t bytes) const { return make(bytes); }
+  c10::DataPtr allocate(std::size_t bytes) { return make(bytes); }
+  void copy_data(void* to, const void* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }
+  c10::DeleterFnPtr raw_deleter() const override { return &free_counted; }
+
+ private:
+  static c10::DataPtr make(std::size_t bytes) {
+    const c10::Device cpu(c10::DeviceType::CPU);
+    if (bytes == 0) return {nullptr, nullptr, &free_counted, cpu};
     void* data = nullptr;
     if (bytes >= BlockCache::kSmallest) data = cache().take(bytes);
     if (data == nullptr && posix_memalign(&data, 64, bytes) != 0) throw std::bad_alloc();
     count_allocation(malloc_usable_size(data));
-    return {data, data, &free_counted, c10::Device(c10::DeviceType::CPU)};
+    return {data, data, &free_counted, cpu};
   }
-  c10::DeleterFnPtr raw_deleter() const override { return &free_counted; }
 };
 
 }  // namespace
