@@ -1,0 +1,152 @@
+// Two real voices through the real manager: what is shared, what is counted, what comes back.
+#include "app/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <numeric>
+#include <set>
+
+#include "app/catalog.h"
+#include "base/error.h"
+#include "models/ddsp_svc/demo.h"
+#include "support/temp_dir.h"
+
+namespace greenroom::app {
+namespace {
+
+class EngineTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new test::TempDir;
+    models::ddsp_svc::write_demo_models(folder_->path(), {});
+  }
+  static void TearDownTestSuite() { delete folder_; }
+
+  static std::filesystem::path voice(const char* name) { return folder_->path() / name / "model_0.pt"; }
+
+  static audio::Buffer tone(double seconds) {
+    audio::Buffer buffer{std::vector<float>(static_cast<std::size_t>(seconds * 44100)), 44100};
+    for (std::size_t i = 0; i < buffer.samples.size(); ++i) {
+      buffer.samples[i] = 0.2F * static_cast<float>(std::sin(0.02 * static_cast<double>(i)));
+    }
+    return buffer;
+  }
+
+  static Config config() {
+    Config config;
+    config.device = "cpu";
+    return config;
+  }
+
+  static DeviceStatus cpu(const Engine& engine) { return engine.status().devices.at(0); }
+
+  static test::TempDir* folder_;
+};
+
+test::TempDir* EngineTest::folder_ = nullptr;
+
+TEST_F(EngineTest, TwoVoicesShareThreeComponentsAndCountThemOnce) {
+  Engine engine(config());
+  engine.load_voice(voice("alto"), "cpu");
+  engine.load_voice(voice("tenor"), "cpu");
+  const auto device = cpu(engine);
+  ASSERT_EQ(device.components.size(), 5U);
+  std::uint64_t sum = 0;
+  int shared = 0;
+  for (const auto& component : device.components) {
+    sum += component.bytes;
+    shared += component.holders.size() == 2 ? 1 : 0;
+  }
+  EXPECT_EQ(shared, 3);
+  EXPECT_EQ(device.ledger.resident, sum);
+}
+
+TEST_F(EngineTest, WhatIsLoadedIsWhatWasEstimatedToTheByte) {
+  const auto description = describe_voice(voice("alto"), {});
+  Engine engine(config());
+  engine.load_voice(voice("alto"), "cpu");
+  std::multiset<std::uint64_t> estimated;
+  std::multiset<std::uint64_t> resident;
+  for (const auto& spec : description.components) estimated.insert(spec.bytes);
+  for (const auto& component : cpu(engine).components) resident.insert(component.bytes);
+  EXPECT_EQ(resident, estimated);
+}
+
+TEST_F(EngineTest, UnloadingOneVoiceKeepsWhatTheOtherShares) {
+  Engine engine(config());
+  const auto alto = engine.load_voice(voice("alto"), "cpu");
+  const auto tenor = engine.load_voice(voice("tenor"), "cpu");
+  engine.unload(alto, /*force=*/false);
+  EXPECT_EQ(cpu(engine).components.size(), 4U);
+  engine.unload(tenor, /*force=*/true);
+  EXPECT_EQ(cpu(engine).ledger.used(), 0U);
+}
+
+TEST_F(EngineTest, ConversionGivesItsWorkspaceBack) {
+  Engine engine(config());
+  const auto id = engine.load_voice(voice("alto"), "cpu");
+  const auto before = cpu(engine).ledger.used();
+  const auto result = engine.convert(id, tone(1.0), {}, {});
+  EXPECT_EQ(cpu(engine).ledger.used(), before);
+  EXPECT_NEAR(result.audio.seconds(), 1.0, 0.02);
+  EXPECT_GT(result.peak_workspace_bytes, 0U);
+}
+
+TEST_F(EngineTest, WorkspaceThatDoesNotFitIsRefusedBeforeTheWorkAndLosesNothing) {
+  auto small = config();
+  small.memory_budgets[base::DeviceId{}] = 30 << 20;
+  Engine engine(small);
+  const auto id = engine.load_voice(voice("alto"), "cpu");
+  try {
+    engine.convert(id, tone(30), {}, {});
+    FAIL() << "30 s cannot fit beside the weights in 30 MiB";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kResourceExhausted) << error.what();
+  }
+  EXPECT_EQ(cpu(engine).ledger.workspace, 0U);
+  EXPECT_EQ(engine.status().models.at(0).status, core::ModelStatus::kLoaded);
+}
+
+TEST_F(EngineTest, ACancelledConversionStopsAndKeepsTheModel) {
+  Engine engine(config());
+  const auto id = engine.load_voice(voice("alto"), "cpu");
+  const auto cancelled = std::make_shared<std::atomic<bool>>(true);
+  try {
+    engine.convert(id, tone(1), {}, {{}, cancelled});
+    FAIL() << "it was cancelled before it began";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kCancelled);
+  }
+  EXPECT_NO_THROW(engine.convert(id, tone(0.2), {}, {}));
+}
+
+TEST_F(EngineTest, SameSeedSameSamplesWhateverRanBefore) {
+  Engine engine(config());
+  const auto id = engine.load_voice(voice("tenor"), "cpu");
+  models::ConvertOptions options;
+  options.seed = 7;
+  const auto first = engine.convert(id, tone(0.3), options, {});
+  engine.convert(id, tone(0.5), {}, {});
+  EXPECT_EQ(engine.convert(id, tone(0.3), options, {}).audio.samples, first.audio.samples);
+}
+
+TEST_F(EngineTest, WorkspaceStaysBelowWhatIsReservedForIt) {
+  // A recording that is one long segment, so every length-dependent part of the estimate counts.
+  Engine engine(config());
+  const auto id = engine.load_voice(voice("alto"), "cpu");
+  for (const double seconds : {0.5, 3.0, 20.0}) {
+    auto tight = config();
+    const auto result = engine.convert(id, tone(seconds), {}, {});
+    const auto weights = cpu(engine).ledger.resident;
+    // Were less reserved than used, this budget would admit the run.
+    tight.memory_budgets[base::DeviceId{}] = weights + result.peak_workspace_bytes * 9 / 10;
+    Engine small(tight);
+    const auto small_id = small.load_voice(voice("alto"), "cpu");
+    EXPECT_THROW(small.convert(small_id, tone(seconds), {}, {}), base::Error) << seconds << " s";
+  }
+}
+
+}  // namespace
+}  // namespace greenroom::app
