@@ -84,10 +84,10 @@ const std::filesystem::path& Checkpoint::path() const {
 std::string_view Checkpoint::format() const {
   return contents_->format;
 }
-const std::map<std::string, TensorView, std::less<>>& Checkpoint::tensors() const {
+const std::map<std::string, TensorView, std::less<>>& Checkpoint::tensors() const& {
   return contents_->tensors;
 }
-const std::map<std::string, Scalar, std::less<>>& Checkpoint::scalars() const {
+const std::map<std::string, Scalar, std::less<>>& Checkpoint::scalars() const& {
   return contents_->scalars;
 }
 const std::map<std::string, std::string, std::less<>>& Checkpoint::skipped() const {

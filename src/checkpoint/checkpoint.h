@@ -38,13 +38,15 @@ class Checkpoint {
 
   // All tensors by full name. Names of nested dicts, lists and tuples are joined by ".": the entry
   // ckpt["model"]["encoder.weight"] is "model.encoder.weight", ckpt["layers"][0] is "layers.0".
-  const std::map<std::string, TensorView, std::less<>>& tensors() const;
+  const std::map<std::string, TensorView, std::less<>>& tensors() const&;
+  const std::map<std::string, TensorView, std::less<>>& tensors() const&& = delete;  // would dangle
 
   // Null when there is none.
   const TensorView* find(std::string_view name) const;
 
   // All numbers, strings and booleans by full name, same joining.
-  const std::map<std::string, Scalar, std::less<>>& scalars() const;
+  const std::map<std::string, Scalar, std::less<>>& scalars() const&;
+  const std::map<std::string, Scalar, std::less<>>& scalars() const&& = delete;
 
   // Names of values that were skipped because their class is foreign (argparse.Namespace and the like), with
   // the class name. A tensor of an unsupported kind is listed here too.

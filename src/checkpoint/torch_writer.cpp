@@ -21,8 +21,12 @@ constexpr std::uint64_t kAlignment = 64;
 constexpr std::uint64_t kMaxArchive = 0xFFFF0000;  // beyond it zip64 would be needed
 constexpr std::uint16_t kUtf8Names = 0x0800;
 
+// Little-endian, with as many zeros behind the value as `bytes` asks for.
 void put(std::string& out, std::uint64_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) out.push_back(static_cast<char>((value >> (8 * i)) & 0xFF));
+  for (int i = 0; i < bytes; ++i) {
+    out.push_back(static_cast<char>(value & 0xFF));
+    value >>= 8;
+  }
 }
 
 std::string_view storage_class(DType dtype) {

@@ -58,7 +58,7 @@ std::uint64_t pitch_workspace_bytes(const Description& description, double secon
   // tensor meet.
   const auto frames = static_cast<std::int64_t>(seconds * 100) + 32;
   const std::int64_t audio = static_cast<std::int64_t>(seconds * 16000) * kFloat * 4;
-  const std::int64_t spectrum = frames * 513 * 4 * kFloat;  // complex, and its magnitude twice
+  const std::int64_t spectrum = frames * 513 * 12 * kFloat;  // windowed frames, spectrum, magnitude
   return with_margin(std::max(spectrum, frames * 128 * description.widths.pitch * 6 * kFloat) +
                      frames * 360 * kFloat + audio);
 }
