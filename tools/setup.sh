@@ -32,11 +32,16 @@ install() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
 
-# True when the PyTorch of python3 will be used instead of the distribution's libtorch.
+# True when the PyTorch of python3 will be used instead of the distribution's libtorch. Asks python once.
 uses_python_torch() {
-  [[ ${GREENROOM_TORCH:-auto} == python ]] && return 0
-  [[ ${GREENROOM_TORCH:-auto} == auto ]] &&
-    python3 -c 'import sys, torch; sys.exit(torch.version.cuda is None)' 2>/dev/null
+  if [[ -z ${python_torch:-} ]]; then
+    python_torch=no
+    case ${GREENROOM_TORCH:-auto} in
+      python) python_torch=yes ;;
+      auto) ! python3 -c 'import sys, torch; sys.exit(torch.version.cuda is None)' 2>/dev/null || python_torch=yes ;;
+    esac
+  fi
+  [[ $python_torch == yes ]]
 }
 
 install_build_packages() {
@@ -44,21 +49,28 @@ install_build_packages() {
   uses_python_torch || [[ ${GREENROOM_TORCH:-auto} == off ]] || install "${torch_packages[@]}"
 }
 
-# build PRESET [TARGET...]: configures and builds; shows the output only when it fails.
+# build PRESET [TARGET...]: configures and builds. Says so when that takes a while, shows the output only when it
+# fails.
 build() {
-  local preset=$1 log="$root/build/$1.log"
+  local preset=$1 log="$root/build/$1.log" options=() targets=()
   shift
   mkdir -p "$root/build"
-  local options=()
   [[ -n ${GREENROOM_TORCH:-} && $preset == default ]] && options+=("-DGREENROOM_TORCH=$GREENROOM_TORCH")
-  local targets=()
   (($#)) && targets=(--target "$@")
-  if [[ ! -x $root/build/$preset/bin/greenroom && $preset == default ]]; then
-    say "building greenroom; the first time takes some minutes"
-  fi
-  if ! (cd "$root" && cmake --preset "$preset" "${options[@]}" && cmake --build "build/$preset" "${targets[@]}") >"$log" 2>&1; then
-    tail -n 60 "$log" >&2
-    say "greenroom: the build failed; all of its output is in $log"
-    exit 1
-  fi
+  { sleep 2 </dev/null >/dev/null 2>&1; say "building ($preset); the first time takes some minutes"; } &
+  local notice=$! failed=
+  configure_and_build "$preset" >"$log" 2>&1 || failed=yes
+  kill "$notice" 2>/dev/null || true
+  wait "$notice" 2>/dev/null || true
+  [[ -n $failed ]] || return 0
+  tail -n 60 "$log" >&2
+  say "greenroom: the build failed; all of its output is in $log"
+  exit 1
+}
+
+# Part of build(), whose variables it reads. Ninja configures again by itself when a CMake file changed.
+configure_and_build() {
+  cd "$root" || return
+  if [[ ! -f build/$1/build.ninja ]] || ((${#options[@]})); then cmake --preset "$1" "${options[@]}" || return; fi
+  cmake --build "build/$1" "${targets[@]}"
 }

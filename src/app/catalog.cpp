@@ -8,10 +8,19 @@
 namespace greenroom::app {
 
 namespace fs = std::filesystem;
+namespace {
+
+// All releases of IndexTTS (1.5, 2, 2.5) name their language model so, and nothing else does.
+bool is_index_tts(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path folder = fs::is_directory(path, ignored) ? path : fs::absolute(path, ignored).parent_path();
+  return fs::exists(folder / "gpt.pth", ignored);
+}
+
+}  // namespace
 
 models::ddsp_svc::Description describe_voice(const fs::path& path, const fs::path& pretrain_dir) {
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored) && fs::exists(path / "bpe.model", ignored)) {
+  if (is_index_tts(path)) {
     throw base::Error(base::ErrorCode::kUnimplemented,
                       fmt::format("{}: an IndexTTS model; IndexTTS is not supported yet", path.string()));
   }

@@ -3,18 +3,39 @@
 #include <spdlog/fmt/fmt.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <cstdlib>
-#include <functional>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "base/log.h"
 
 namespace greenroom::app {
 namespace {
 
+namespace fs = std::filesystem;
 using base::Error;
 using base::ErrorCode;
+
+constexpr int kMaxPort = 65535;
+constexpr int kMaxThreads = 1024;
+
+// Sections of which some settings are read, or will be.
+constexpr std::array<std::string_view, 6> kSections = {"gpu",    "ddsp_svc", "index_tts",
+                                                       "system", "ui",       "audio"};
+// All settings of `gpu`, so that a misspelt budget does not go unnoticed.
+constexpr std::array<std::string_view, 7> kGpuSettings = {
+    "memory_budgets",           "auto_cleanup_enabled",      "cleanup_threshold_percent",
+    "idle_timeout_minutes",     "memory_monitoring_enabled", "memory_monitoring_interval",
+    "max_memory_usage_percent",
+};
+
+template <typename List>
+bool contains(const List& list, std::string_view name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
 
 std::optional<std::string> variable(const char* name) {
   for (const char* prefix : {"GREENROOM_", "CREATYOURVOICE_"}) {
@@ -24,95 +45,159 @@ std::optional<std::string> variable(const char* name) {
   return std::nullopt;
 }
 
-template <typename T>
-T as(const YAML::Node& node, const std::string& key) {
-  try {
-    return node.as<T>();
-  } catch (const YAML::Exception&) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{} is {}, which is not of the right type", key,
-                            node.IsScalar() ? fmt::format("\"{}\"", node.Scalar()) : "a list or a map"));
+[[noreturn]] void fail(const std::string& message) {
+  throw Error(ErrorCode::kInvalidArgument, message);
+}
+
+std::optional<std::pair<base::DeviceId, std::uint64_t>> parse_budget(std::string_view device,
+                                                                     std::string_view size) {
+  const auto id = base::parse_device_id(device);
+  const auto bytes = base::parse_bytes(size);
+  if (!id || !bytes || *bytes == 0) return std::nullopt;
+  return std::pair{*id, *bytes};
+}
+
+// One setting on its way from the file into a Config.
+class Setting {
+ public:
+  Setting(const fs::path& file, std::string key, YAML::Node value)
+      : folder_(file.parent_path()),
+        label_(fmt::format("{}: {}", file.string(), key)),
+        key_(std::move(key)),
+        value_(std::move(value)) {}
+
+  // False when nothing reads it (yet).
+  bool apply(Config& config) const {
+    if (key_ == "gpu.memory_budgets") {
+      read_budgets(config);
+    } else if (key_ == "system.device") {
+      config.device = text();
+    } else if (key_ == "system.cache_dir") {
+      config.cache_dir = folder_ / text();
+    } else if (key_ == "system.log_level") {
+      config.log_level = text();
+      if (!is_log_level(config.log_level)) wrong("it must be DEBUG, INFO, WARNING or ERROR");
+    } else if (key_ == "system.threads") {
+      config.threads = number(0, kMaxThreads);
+    } else if (key_ == "ui.host") {
+      config.host = text();
+    } else if (key_ == "ui.port") {
+      config.port = number(0, kMaxPort);
+    } else if (key_ == "ddsp_svc.pretrain_dir") {
+      config.pretrain_dir = folder_ / text();
+    } else {
+      return false;
+    }
+    return true;
   }
-}
 
-using Reader = std::function<void(Config&, const YAML::Node&, const std::string& key)>;
+ private:
+  [[noreturn]] void wrong(const std::string& expected) const {
+    const std::string is = value_.IsScalar() ? fmt::format("\"{}\"", value_.Scalar()) : "a list or a map";
+    fail(fmt::format("{} is {}; {}", label_, is, expected));
+  }
 
-const std::map<std::string, Reader>& readers() {
-  static const std::map<std::string, Reader> table = {
-      {"gpu.memory_budgets",
-       [](Config& config, const YAML::Node& node, const std::string& key) {
-         if (!node.IsMap())
-           throw Error(ErrorCode::kInvalidArgument, key + " is not a map such as {cpu: 2GiB}");
-         for (const auto& entry : node) {
-           set_memory_budget(config,
-                             entry.first.as<std::string>() + "=" + as<std::string>(entry.second, key));
-         }
-       }},
-      {"system.device", [](Config& config, const YAML::Node& node,
-                           const std::string& key) { config.device = as<std::string>(node, key); }},
-      {"system.cache_dir", [](Config& config, const YAML::Node& node,
-                              const std::string& key) { config.cache_dir = as<std::string>(node, key); }},
-      {"system.log_level", [](Config& config, const YAML::Node& node,
-                              const std::string& key) { config.log_level = as<std::string>(node, key); }},
-      {"system.threads", [](Config& config, const YAML::Node& node,
-                            const std::string& key) { config.threads = as<int>(node, key); }},
-      {"ui.host", [](Config& config, const YAML::Node& node,
-                     const std::string& key) { config.host = as<std::string>(node, key); }},
-      {"ui.port", [](Config& config, const YAML::Node& node,
-                     const std::string& key) { config.port = as<int>(node, key); }},
-      {"ddsp_svc.pretrain_dir",
-       [](Config& config, const YAML::Node& node, const std::string& key) {
-         config.pretrain_dir = as<std::string>(node, key);
-       }},
-  };
-  return table;
-}
+  std::string text() const {
+    if (!value_.IsScalar() || value_.Scalar().empty()) wrong("it must be a text");
+    return value_.Scalar();
+  }
 
-void read_file(Config& config, const std::filesystem::path& file) {
-  YAML::Node root;
+  int number(int low, int high) const {
+    int result = 0;
+    if (!value_.IsScalar() || !YAML::convert<int>::decode(value_, result) || result < low || result > high) {
+      wrong(fmt::format("it must be a whole number from {} to {}", low, high));
+    }
+    return result;
+  }
+
+  void read_budgets(Config& config) const {
+    if (!value_.IsMap()) wrong("it must be a map such as {cpu: 2GiB}");
+    for (const auto& entry : value_) {
+      const std::string device = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      const std::string size = entry.second.IsScalar() ? entry.second.Scalar() : "";
+      const auto budget = parse_budget(device, size);
+      if (!budget) {
+        fail(fmt::format("{}.{} is \"{}\"; it must be a size, and its name a device, as in cpu: 2GiB", label_,
+                         device, size));
+      }
+      config.memory_budgets[budget->first] = budget->second;
+    }
+  }
+
+  fs::path folder_;
+  std::string label_;
+  std::string key_;
+  YAML::Node value_;
+};
+
+YAML::Node parse_file(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(file, ignored)) {
+    throw Error(ErrorCode::kNotFound, fmt::format("{}: there is no such configuration file", file.string()));
+  }
   try {
-    root = YAML::LoadFile(file.string());
+    return YAML::LoadFile(file.string());
   } catch (const YAML::BadFile&) {
-    throw Error(ErrorCode::kNotFound,
+    throw Error(ErrorCode::kUnavailable,
                 fmt::format("{}: the configuration file cannot be read", file.string()));
   } catch (const YAML::Exception& error) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{}: not valid YAML: {}", file.string(), error.what()));
+    fail(fmt::format("{}: not valid YAML: {}", file.string(), error.what()));
   }
+}
+
+void read_section(Config& config, const fs::path& file, const std::string& section, const YAML::Node& node) {
+  if (node.IsNull()) return;
+  if (!node.IsMap()) fail(fmt::format("{}: {} must be a map of settings", file.string(), section));
+  for (const auto& entry : node) {
+    if (entry.second.IsNull()) continue;
+    const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
+    const std::string key = section + "." + name;
+    if (Setting(file, key, entry.second).apply(config)) continue;
+    const bool misspelt = section == "gpu" && !contains(kGpuSettings, name);
+    config.notices.push_back(
+        misspelt ? ConfigNotice{base::LogLevel::kWarning,
+                                fmt::format("{}: there is no setting {}", file.string(), key)}
+                 : ConfigNotice{base::LogLevel::kInfo,
+                                fmt::format("{}: the setting {} is not used yet", file.string(), key)});
+  }
+}
+
+void read_file(Config& config, const fs::path& file) {
+  const YAML::Node root = parse_file(file);
   if (root.IsNull()) return;
-  if (!root.IsMap())
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: not a map of settings", file.string()));
+  if (!root.IsMap()) fail(fmt::format("{}: not a map of settings", file.string()));
   for (const auto& section : root) {
-    if (!section.second.IsMap()) continue;
-    for (const auto& entry : section.second) {
-      const std::string key = section.first.as<std::string>() + "." + entry.first.as<std::string>();
-      const auto reader = readers().find(key);
-      if (reader == readers().end()) {
-        base::log(base::LogLevel::kInfo, "app",
-                  fmt::format("{}: the setting {} is not used yet", file.string(), key));
-        continue;
-      }
-      reader->second(config, entry.second, fmt::format("{}: {}", file.string(), key));
+    const std::string name = section.first.IsScalar() ? section.first.Scalar() : "";
+    if (contains(kSections, name)) {
+      read_section(config, file, name, section.second);
+    } else {
+      config.notices.push_back(
+          {base::LogLevel::kWarning, fmt::format("{}: there is no section \"{}\"", file.string(), name)});
     }
   }
 }
 
 }  // namespace
 
-void set_memory_budget(Config& config, std::string_view text) {
-  const auto equals = text.find('=');
-  const auto device = base::parse_device_id(text.substr(0, equals));
-  const auto bytes =
-      equals == std::string_view::npos ? std::nullopt : base::parse_bytes(text.substr(equals + 1));
-  if (!device || !bytes || *bytes == 0) {
-    throw Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("the memory budget \"{}\" is not of the form DEVICE=SIZE, for example cpu=2GiB", text));
-  }
-  config.memory_budgets[*device] = *bytes;
+bool is_log_level(std::string_view name) {
+  std::string upper(name);
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return contains(std::array{"DEBUG", "INFO", "WARNING", "WARN", "ERROR"}, upper);
 }
 
-Config load_config(const std::optional<std::filesystem::path>& file) {
+void set_memory_budget(Config& config, std::string_view text) {
+  const auto equals = text.find('=');
+  const auto budget = equals == std::string_view::npos
+                          ? std::nullopt
+                          : parse_budget(text.substr(0, equals), text.substr(equals + 1));
+  if (!budget) {
+    fail(fmt::format("the memory budget \"{}\" is not of the form DEVICE=SIZE, for example cpu=2GiB", text));
+  }
+  config.memory_budgets[budget->first] = budget->second;
+}
+
+Config load_config(const std::optional<fs::path>& file) {
   Config config;
   if (file) {
     read_file(config, *file);
@@ -120,11 +205,8 @@ Config load_config(const std::optional<std::filesystem::path>& file) {
     read_file(config, *named);
   }
   if (const auto device = variable("DEVICE")) config.device = *device;
-  if (const auto debug = variable("DEBUG"); debug && *debug != "0" && *debug != "false")
+  if (const auto debug = variable("DEBUG"); debug && *debug != "0" && *debug != "false") {
     config.log_level = "DEBUG";
-  if (config.port < 0 || config.port > 65535) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("ui.port is {}; allowed are 0 to 65535", config.port));
   }
   return config;
 }

@@ -7,10 +7,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/device_id.h"
+#include "base/log.h"
 
 namespace greenroom::app {
+
+// Something about the file that the user may want to know, kept until the log level is set.
+struct ConfigNotice {
+  base::LogLevel level = base::LogLevel::kInfo;
+  std::string message;
+};
 
 struct Config {
   std::map<base::DeviceId, std::uint64_t>
@@ -22,14 +30,19 @@ struct Config {
   int threads = 0;  // of one inference on the CPU; 0: all cores
   std::string host = "127.0.0.1";
   int port = 7860;
+  std::vector<ConfigNotice> notices;
 };
 
-// Reads `file`, or the file CREATYOURVOICE_CONFIG / GREENROOM_CONFIG name, or nothing; then the other
-// variables (GREENROOM_DEVICE, GREENROOM_DEBUG and their CREATYOURVOICE_ forms). Unknown keys are logged and
-// skipped. Throws base::Error naming file and key.
+// Reads `file`, or the file GREENROOM_CONFIG / CREATYOURVOICE_CONFIG name, or nothing; then the other
+// variables (GREENROOM_DEVICE, GREENROOM_DEBUG and their CREATYOURVOICE_ forms). Folders in the file are
+// relative to the file. Settings that are unknown or not used yet become notices. Throws base::Error naming
+// file and key.
 Config load_config(const std::optional<std::filesystem::path>& file);
 
 // "cpu=2GiB", "cuda:0=8GB". Throws base::Error(kInvalidArgument).
 void set_memory_budget(Config& config, std::string_view text);
+
+// DEBUG, INFO, WARNING or ERROR, in any case.
+bool is_log_level(std::string_view name);
 
 }  // namespace greenroom::app

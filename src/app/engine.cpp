@@ -3,11 +3,15 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <chrono>
+#include <map>
 #include <thread>
+#include <utility>
 
 #include "app/catalog.h"
 #include "app/model_library.h"
 #include "base/error.h"
+#include "base/log.h"
 
 namespace greenroom::app {
 namespace {
@@ -16,12 +20,25 @@ using base::DeviceId;
 using base::Error;
 using base::ErrorCode;
 
+// A device that was lost is a fact to report, not the end of everything else.
+devices::DeviceMemory read_memory(const devices::Device& device, std::string& problem) {
+  try {
+    return device.memory();
+  } catch (const Error& error) {
+    problem = error.what();
+    return {};
+  }
+}
+
 std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices::Discovery& discovery) {
   std::vector<core::DeviceBudget> budgets;
   for (const auto& device : discovery.devices) {
     const auto set = config.memory_budgets.find(device->id());
-    budgets.push_back(
-        {device->id(), set != config.memory_budgets.end() ? set->second : device->memory().free});
+    std::string problem;
+    const std::uint64_t bytes =
+        set != config.memory_budgets.end() ? set->second : read_memory(*device, problem).free;
+    if (!problem.empty()) base::log(base::LogLevel::kWarning, "app", problem);
+    budgets.push_back({device->id(), bytes});
   }
   for (const auto& [id, bytes] : config.memory_budgets) {
     const auto same = [wanted = id](const core::DeviceBudget& budget) { return budget.device == wanted; };
@@ -76,11 +93,7 @@ std::string Engine::load_voice(const std::filesystem::path& path, const std::str
   auto description = describe_voice(path, config_.pretrain_dir);
   std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
   const auto voice = make_voice(std::move(description));
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  model_library().set_threads(config_.threads > 0 ? config_.threads : cores);
   manager_->load(id, voice, pick_device(device));
-  const base::MutexLock lock(mutex_);
-  voices_[id] = voice;
   return id;
 }
 
@@ -91,16 +104,12 @@ void Engine::unload(const std::string& model_id, bool force) {
 models::ConvertResult Engine::convert(const std::string& model_id, const audio::Buffer& input,
                                       const models::ConvertOptions& options,
                                       const models::RunControl& control) {
-  std::shared_ptr<const models::ConversionModel> voice;
-  {
-    const base::MutexLock lock(mutex_);
-    const auto found = voices_.find(model_id);
-    if (found == voices_.end())
-      throw Error(ErrorCode::kNotFound, fmt::format("the model {} is not loaded", model_id));
-    voice = found->second;
-  }
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  model_library().set_threads(config_.threads > 0 ? config_.threads : cores);  // of the calling thread
   auto run = manager_->start_run(model_id);
-  return voice->convert(run, run.device(), input, options, control);
+  // load_voice() is the only one who loads, and conversion models are all it loads.
+  const auto& voice = static_cast<const models::ConversionModel&>(run.model());
+  return voice.convert(run, run.device(), input, options, control);
 }
 
 Status Engine::status() const {
@@ -108,7 +117,8 @@ Status Engine::status() const {
   status.uptime_seconds = std::chrono::duration<double>(clock_.now() - started_).count();
   const auto memory = manager_->memory();
   for (const auto& device : discovery_.devices) {
-    DeviceStatus entry{device->id(), device->name(), device->memory(), {}, {}};
+    DeviceStatus entry{device->id(), device->name()};
+    entry.memory = read_memory(*device, entry.problem);
     for (const auto& ours : memory) {
       if (ours.device != entry.id) continue;
       entry.ledger = ours.totals;

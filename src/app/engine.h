@@ -1,9 +1,7 @@
 // Owns the devices, the manager and the models, and wires them.
 #pragma once
 
-#include <chrono>
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,7 +9,6 @@
 #include "app/config.h"
 #include "audio/buffer.h"
 #include "base/clock.h"
-#include "base/mutex.h"
 #include "core/manager.h"
 #include "devices/discover.h"
 #include "models/voice.h"
@@ -22,7 +19,8 @@ namespace greenroom::app {
 struct DeviceStatus {
   base::DeviceId id;
   std::string name;
-  devices::DeviceMemory memory;  // what the system reports
+  devices::DeviceMemory memory;  // what the system reports; zeros when it cannot be read
+  std::string problem;           // why it cannot; empty when it can
   core::LedgerTotals ledger;     // what the manager knows
   std::vector<core::ComponentInfo> components;
 };
@@ -49,7 +47,7 @@ class Engine {
   // Throws base::Error as core::Manager::unload.
   void unload(const std::string& model_id, bool force);
 
-  // REQUIRES: a hold on the model. Throws base::Error.
+  // REQUIRES: a hold on the model. Pins what each stage needs while it needs it. Throws base::Error.
   models::ConvertResult convert(const std::string& model_id, const audio::Buffer& input,
                                 const models::ConvertOptions& options, const models::RunControl& control);
 
@@ -62,8 +60,6 @@ class Engine {
   base::Clock::TimePoint started_;
   devices::Discovery discovery_;
   std::unique_ptr<core::Manager> manager_;
-  base::Mutex mutex_;
-  std::map<std::string, std::shared_ptr<const models::ConversionModel>> voices_ GUARDED_BY(mutex_);
 };
 
 }  // namespace greenroom::app

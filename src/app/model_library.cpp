@@ -36,8 +36,9 @@ fs::path find_library() {
   throw Error(
       ErrorCode::kFailedPrecondition,
       fmt::format(
-          "the models library was not found; looked for it at{}\nThis program was built without libtorch: "
-          "install libtorch-dev and build again, or point GREENROOM_MODELS_LIBRARY at the library",
+          "the models library was not found; looked for it at{}\nWas this program built without libtorch? "
+          "Install libtorch-dev and libopenblas0-pthread and build again, or point GREENROOM_MODELS_LIBRARY "
+          "at the library",
           tried));
 }
 
@@ -62,6 +63,11 @@ const models::Library* open_library() {
 }
 
 }  // namespace
+
+void prepare_thread_pool() {
+  constexpr int kKeepWhatIsSet = 0;
+  ::setenv("OMP_WAIT_POLICY", "passive", kKeepWhatIsSet);
+}
 
 const models::Library& model_library() {
   static const models::Library* const library = open_library();  // tried again when it threw

@@ -5,6 +5,11 @@
 
 namespace greenroom::app {
 
+// Sets what libtorch's thread pool reads when it starts: threads that wait sleep instead of spinning. (With
+// as many spinning threads as cores, one other busy process makes a conversion some twenty times slower.)
+// Call it first in main, before there is a second thread; a value the user set stays.
+void prepare_thread_pool();
+
 // The library, opened at the first call and kept. Looked for where GREENROOM_MODELS_LIBRARY points, beside
 // the program, and in ../lib of it. Thread-safe. Throws base::Error(kFailedPrecondition) saying what to
 // install.

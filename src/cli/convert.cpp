@@ -1,8 +1,10 @@
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
+#include <memory>
 
 #include "app/engine.h"
 #include "audio/file.h"
@@ -19,8 +21,10 @@ using base::ErrorCode;
 
 std::shared_ptr<std::atomic<bool>> g_cancelled = std::make_shared<std::atomic<bool>>(false);
 
+// Asks for an end at the next step; a second Ctrl-C ends the program at once.
 void on_interrupt(int) {
   g_cancelled->store(true);
+  std::signal(SIGINT, SIG_DFL);
 }
 
 // What can be known to fail is said before minutes of work, not after.
@@ -31,8 +35,11 @@ void check_output(const std::filesystem::path& path) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("{}: the output's name must end in .wav or .flac", path.string()));
   }
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: is a folder; name a file", path.string()));
+  }
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   if (!std::filesystem::is_directory(folder, ignored)) {
     throw Error(ErrorCode::kNotFound,
                 fmt::format("{}: the folder {} does not exist", path.string(), folder.string()));
@@ -76,12 +83,11 @@ int run_convert(const app::Config& config, const ConvertArguments& arguments) {
   for (const auto& device : engine.status().devices) resident += device.ledger.resident;
   const double elapsed = Seconds(finished - loaded).count();
   fmt::print(
-      "{}: {:.2f} s of audio in {:.2f} s (real-time factor {:.2f}; load {:.2f} s), memory: {} weights + {} "
-      "peak "
-      "workspace\n",
+      "{}: {:.2f} s of audio in {:.2f} s (real-time factor {:.2f}; load {:.2f} s), peak memory {}: {} of "
+      "weights, {} of workspace\n",
       arguments.output.string(), result.audio.seconds(), elapsed, elapsed / result.audio.seconds(),
-      Seconds(loaded - started).count(), base::format_bytes(resident),
-      base::format_bytes(result.peak_workspace_bytes));
+      Seconds(loaded - started).count(), base::format_bytes(resident + result.peak_workspace_bytes),
+      base::format_bytes(resident), base::format_bytes(result.peak_workspace_bytes));
   if (arguments.timings) print_timings(result);
   return 0;
 }

@@ -1,6 +1,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "app/catalog.h"
@@ -16,12 +17,15 @@ struct Line {
   std::vector<std::string> models;  // that use it
 };
 
-// Components in the order met; one that several models name is one line.
-std::vector<Line> collect(const app::Config& config, const std::vector<std::filesystem::path>& paths) {
+// Components in the order met; one that several models name is one line, and a model named twice is one
+// model.
+std::vector<Line> collect(const app::Config& config, const std::vector<std::filesystem::path>& paths,
+                          std::set<std::filesystem::path>& models) {
   std::map<std::tuple<std::string, std::string, std::string>, std::size_t> seen;
   std::vector<Line> lines;
   for (const auto& path : paths) {
     const auto description = app::describe_voice(path, config.pretrain_dir);
+    if (!models.insert(std::filesystem::weakly_canonical(description.model_file)).second) continue;
     for (const auto& spec : description.components) {
       const std::tuple key{spec.kind, spec.file.string(), spec.variant};
       const auto [found, is_new] = seen.emplace(key, lines.size());
@@ -35,7 +39,8 @@ std::vector<Line> collect(const app::Config& config, const std::vector<std::file
 }  // namespace
 
 int run_estimate(const app::Config& config, const std::vector<std::filesystem::path>& paths, bool json) {
-  const auto lines = collect(config, paths);
+  std::set<std::filesystem::path> models;
+  const auto lines = collect(config, paths, models);
   std::uint64_t total = 0;
   std::uint64_t unshared = 0;
   base::Json components = base::Json::array();
@@ -60,9 +65,12 @@ int run_estimate(const app::Config& config, const std::vector<std::filesystem::p
     fmt::print("{:<16} {:>12} {:>12} {:>7}  {}\n", line.spec.kind, line.spec.bytes / sizeof(float),
                base::format_bytes(line.spec.bytes), line.models.size(), line.spec.file.string());
   }
-  fmt::print("{} models, {} components, {} in all, each shared component counted once", paths.size(),
+  fmt::print("{} {}, {} components, {} in all", models.size(), models.size() == 1 ? "model" : "models",
              lines.size(), base::format_bytes(total));
-  if (unshared > total) fmt::print(" ({} if nothing were shared)", base::format_bytes(unshared));
+  if (unshared > total) {
+    fmt::print(", each shared component counted once ({} if nothing were shared)",
+               base::format_bytes(unshared));
+  }
   fmt::print("\n");
   return 0;
 }

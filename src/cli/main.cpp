@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <new>
+#include <sstream>
 
+#include "app/model_library.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
@@ -33,7 +35,7 @@ struct Arguments {
   fs::path folder;
 };
 
-// "1:0.3,2:0.7"
+// "1:0.3,2:0.7". Throws CLI::ValidationError.
 std::vector<std::pair<int, double>> parse_speaker_mix(const std::string& text) {
   std::vector<std::pair<int, double>> mix;
   std::istringstream stream(text);
@@ -44,12 +46,26 @@ std::vector<std::pair<int, double>> parse_speaker_mix(const std::string& text) {
     char colon = 0;
     double weight = 0;
     if (!(parts >> speaker >> colon >> weight) || colon != ':' || !parts.eof()) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("the speaker mix \"{}\" is not of the form 1:0.3,2:0.7", text));
+      throw CLI::ValidationError("--speaker-mix", fmt::format("{} is not of the form 1:0.3,2:0.7", text));
     }
     mix.emplace_back(speaker, weight);
   }
   return mix;
+}
+
+// For CLI::Option::check: the message, or an empty one when all is well.
+std::string check_budget(const std::string& text) {
+  try {
+    app::Config ignored;
+    app::set_memory_budget(ignored, text);
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+std::string check_log_level(const std::string& text) {
+  return app::is_log_level(text) ? "" : text + " is not DEBUG, INFO, WARNING or ERROR";
 }
 
 void add_convert_options(CLI::App& command, Arguments& arguments) {
@@ -81,7 +97,7 @@ void add_convert_options(CLI::App& command, Arguments& arguments) {
   command.add_option("OUT", arguments.convert.output, "Where to write: .wav or .flac")->required();
 }
 
-app::Config make_config(const CLI::App& program, const Arguments& arguments) {
+app::Config make_config(const Arguments& arguments) {
   auto config = app::load_config(
       arguments.config_file.empty() ? std::nullopt : std::optional<fs::path>(arguments.config_file));
   for (const auto& budget : arguments.budgets) app::set_memory_budget(config, budget);
@@ -91,11 +107,8 @@ app::Config make_config(const CLI::App& program, const Arguments& arguments) {
   if (!arguments.host.empty()) config.host = arguments.host;
   if (arguments.port >= 0) config.port = arguments.port;
   if (!arguments.log_level.empty()) config.log_level = arguments.log_level;
-  if (!base::set_log_level(config.log_level)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("the log level \"{}\" is not DEBUG, INFO, WARNING or ERROR", config.log_level));
-  }
-  (void)program;
+  base::set_log_level(config.log_level);
+  for (const auto& notice : config.notices) base::log(notice.level, "app", notice.message);
   return config;
 }
 
@@ -110,7 +123,7 @@ ConvertArguments finish_convert(const CLI::App& command, Arguments& arguments) {
 }
 
 int dispatch(CLI::App& program, Arguments& arguments) {
-  const auto config = make_config(program, arguments);
+  const auto config = make_config(arguments);
   if (auto* convert = program.get_subcommand("convert"); convert->parsed()) {
     return run_convert(config, finish_convert(*convert, arguments));
   }
@@ -123,11 +136,14 @@ int dispatch(CLI::App& program, Arguments& arguments) {
 void describe(CLI::App& program, Arguments& arguments) {
   program.set_version_flag("--version", fmt::format("greenroom {}", kVersion));
   program.add_option("--config", arguments.config_file, "Configuration file (YAML)");
-  program.add_option("--log-level", arguments.log_level, "DEBUG, INFO, WARNING or ERROR");
+  program.add_option("--log-level", arguments.log_level, "DEBUG, INFO, WARNING or ERROR")
+      ->check(check_log_level);
   program
       .add_option("--memory-budget", arguments.budgets,
                   "How much of a device may be used, e.g. cpu=2GiB; repeatable")
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false)  // what follows its value is another argument
+      ->check(check_budget);
   program.add_option("--pretrain-dir", arguments.pretrain_dir,
                      "Folder with DDSP-SVC's encoder, pitch and vocoder files");
   program.add_option("--host", arguments.host, "Address to serve on (default 127.0.0.1)");
@@ -147,35 +163,34 @@ void describe(CLI::App& program, Arguments& arguments) {
   gpu->add_flag("--json", arguments.json, "As JSON");
 }
 
-}  // namespace
-
 int run(int argc, char** argv) {
+  app::prepare_thread_pool();
   CLI::App program("greenroom keeps voice models ready on a GPU: loads, shares, evicts and serves them.",
                    "greenroom");
   Arguments arguments;
   describe(program, arguments);
   try {
     program.parse(argc, argv);
+    return dispatch(program, arguments);
   } catch (const CLI::ParseError& error) {
     return program.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;
-  }
-  try {
-    return dispatch(program, arguments);
   } catch (const Error& error) {
     fmt::print(stderr, "greenroom: {}\n", error.what());
     return error.code() == ErrorCode::kCancelled ? kInterrupted : kFailure;
-  } catch (const std::bad_alloc&) {
-    fmt::print(stderr,
-               "greenroom: the system has no memory left; use a shorter recording or close other programs\n");
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "greenroom: {}\n", error.what());
   }
-  return kFailure;
 }
 
+}  // namespace
 }  // namespace greenroom::cli
 
-// NOLINTNEXTLINE(bugprone-exception-escape): everything is caught
 int main(int argc, char** argv) {
-  return greenroom::cli::run(argc, argv);
+  try {
+    return greenroom::cli::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("greenroom: the system has no memory left; use a shorter recording or close other programs\n",
+               stderr);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "greenroom: %s\n", error.what());
+  }
+  return greenroom::cli::kFailure;
 }

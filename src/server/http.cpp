@@ -1,8 +1,11 @@
 #include <httplib.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -15,6 +18,7 @@ namespace {
 
 constexpr int kNotFound = 404;
 constexpr int kServerError = 500;
+constexpr int kKeepAliveSeconds = 1;  // also how long stop() may wait for an idle browser
 
 std::string dump(const base::Json& json) {
   return json.dump(2, ' ', false, base::Json::error_handler_t::replace) + "\n";
@@ -24,6 +28,9 @@ std::string dump(const base::Json& json) {
 
 struct Server::Http {
   httplib::Server server;
+  enum class Stage { kIdle, kRunning, kEnded };
+  std::atomic<Stage> stage = Stage::kIdle;
+  std::atomic<bool> stop_asked = false;
 };
 
 Server::Server(const app::Engine& engine, const std::string& version) : http_(std::make_unique<Http>()) {
@@ -33,6 +40,7 @@ Server::Server(const app::Engine& engine, const std::string& version) : http_(st
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   });
+  server.set_keep_alive_timeout(kKeepAliveSeconds);
   server.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
     response.set_content("ok\n", "text/plain; charset=utf-8");
   });
@@ -84,11 +92,19 @@ int Server::bind(const std::string& host, int port) {
 }
 
 void Server::run() {
-  http_->server.listen_after_bind();
+  http_->stage = Http::Stage::kRunning;
+  if (!http_->stop_asked) http_->server.listen_after_bind();
+  http_->stage = Http::Stage::kEnded;
 }
 
 void Server::stop() {
-  http_->server.stop();
+  if (http_->stop_asked.exchange(true)) return;
+  // httplib forgets a stop() that comes before its loop runs, so wait out the moment between run()'s look at
+  // stop_asked and that.
+  while (http_->stage == Http::Stage::kRunning && !http_->server.is_running()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  if (http_->stage == Http::Stage::kRunning) http_->server.stop();
 }
 
 }  // namespace greenroom::server

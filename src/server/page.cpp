@@ -18,7 +18,7 @@ constexpr const char* kPage = R"html(<!doctype html>
   table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--line); }
   td.n { text-align: right; font-variant-numeric: tabular-nums; } .muted { opacity: .7; } .file { word-break: break-all; }
   .bar { height: .6rem; border-radius: .3rem; background: var(--line); overflow: hidden; } .bar i { display: block; height: 100%; background: var(--fill); }
-  #error { color: #b3261e; } pre { padding: .8rem; overflow: auto; border: 1px solid var(--line); border-radius: .4rem; }
+  #error, .bad { color: #b3261e; } pre { padding: .8rem; overflow: auto; border: 1px solid var(--line); border-radius: .4rem; }
 </style>
 </head>
 <body>
@@ -40,6 +40,7 @@ function showDevice(d) {
   const box = make('div'), l = d.ledger, used = l.reserved + l.resident + l.workspace;
   box.append(make('p', `${d.id} — ${d.name}: ` + text(`${size(used)} of ${size(l.capacity)} in use`, `已用 ${size(used)} / ${size(l.capacity)}`)));
   const bar = make('div', undefined, 'bar'), fill = make('i'); fill.style.width = (l.capacity ? 100 * used / l.capacity : 0) + '%'; bar.append(fill); box.append(bar);
+  if (d.problem) box.append(make('p', d.problem, 'bad'));
   if (d.components.length) {
     const t = make('table'); t.append(row([[text('component', '组件')], [text('size', '大小'), 'n'], [text('models', '模型'), 'n'], [text('file', '文件')]], 'th'));
     for (const c of d.components) t.append(row([[c.kind], [size(c.bytes), 'n'], [c.models.length, 'n'], [c.file, 'file muted']]));

@@ -8,7 +8,8 @@
 
 namespace greenroom::server {
 
-// bind() and run() are for one thread; stop() may be called from any.
+// bind() and run() are for one thread, in this order, once; stop() may be called from any, at any time. The
+// engine outlives the server.
 class Server {
  public:
   Server(const app::Engine& engine, const std::string& version);
@@ -20,8 +21,9 @@ class Server {
   // is taken.
   int bind(const std::string& host, int port);
 
-  // Returns after stop().
+  // Answers requests until stop(); at once when stop() came first.
   void run();
+  // Takes no new connections; run() returns when the requests under way are answered.
   void stop();
 
  private:

@@ -17,16 +17,18 @@ base::Json to_json(const app::DeviceStatus& device) {
   base::Json components = base::Json::array();
   for (const auto& component : device.components) components.push_back(to_json(component));
   const auto& ledger = device.ledger;
-  return {{"id", base::to_string(device.id)},
-          {"name", device.name},
-          {"memory", {{"total", device.memory.total}, {"free", device.memory.free}}},
-          {"ledger",
-           {{"capacity", ledger.capacity},
-            {"reserved", ledger.reserved},
-            {"resident", ledger.resident},
-            {"workspace", ledger.workspace},
-            {"free", ledger.free()}}},
-          {"components", components}};
+  base::Json json = {{"id", base::to_string(device.id)},
+                     {"name", device.name},
+                     {"memory", {{"total", device.memory.total}, {"free", device.memory.free}}},
+                     {"ledger",
+                      {{"capacity", ledger.capacity},
+                       {"reserved", ledger.reserved},
+                       {"resident", ledger.resident},
+                       {"workspace", ledger.workspace},
+                       {"free", ledger.free()}}},
+                     {"components", components}};
+  if (!device.problem.empty()) json["problem"] = device.problem;
+  return json;
 }
 
 base::Json to_json(const core::ModelInfo& model) {

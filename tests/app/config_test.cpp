@@ -1,0 +1,169 @@
+#include "app/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "base/error.h"
+#include "support/environment.h"
+#include "support/temp_dir.h"
+
+namespace greenroom::app {
+namespace {
+
+using base::DeviceId;
+using base::DeviceKind;
+using testing::AllOf;
+using testing::HasSubstr;
+
+// No variable of the machine the tests run on gets in.
+class ConfigTest : public testing::Test {
+ protected:
+  ConfigTest() {
+    for (const char* name : {"GREENROOM_CONFIG", "GREENROOM_DEVICE", "GREENROOM_DEBUG",
+                             "CREATYOURVOICE_CONFIG", "CREATYOURVOICE_DEVICE", "CREATYOURVOICE_DEBUG"}) {
+      clean_.emplace_back(name, nullptr);
+    }
+  }
+
+  Config read(std::string_view yaml) { return load_config(dir_.write("config.yaml", yaml)); }
+
+  std::string error_of(std::string_view yaml) {
+    try {
+      read(yaml);
+    } catch (const base::Error& error) {
+      EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument);
+      return error.what();
+    }
+    ADD_FAILURE() << "no error for " << yaml;
+    return "";
+  }
+
+  test::TempDir dir_;
+
+ private:
+  std::deque<test::ScopedVariable> clean_;
+};
+
+TEST_F(ConfigTest, HasDefaultsWithoutAFile) {
+  const Config config = load_config(std::nullopt);
+  EXPECT_EQ(config.device, "auto");
+  EXPECT_EQ(config.host, "127.0.0.1");
+  EXPECT_EQ(config.port, 7860);
+  EXPECT_EQ(config.log_level, "WARNING");
+  EXPECT_TRUE(config.memory_budgets.empty());
+}
+
+TEST_F(ConfigTest, ReadsEverySetting) {
+  const Config config = read(R"(
+gpu: {memory_budgets: {cpu: 2GiB, "cuda:1": 512 MiB}}
+system: {device: "cuda:1", log_level: info, threads: 3, cache_dir: /var/cache/greenroom}
+ui: {host: 0.0.0.0, port: 8000}
+ddsp_svc: {pretrain_dir: /srv/pretrain}
+)");
+  const DeviceId second_gpu{DeviceKind::kCuda, 1};
+  EXPECT_EQ(config.memory_budgets.at(DeviceId{}), 2ULL << 30);
+  EXPECT_EQ(config.memory_budgets.at(second_gpu), 512ULL << 20);
+  EXPECT_EQ(config.device, "cuda:1");
+  EXPECT_EQ(config.log_level, "info");
+  EXPECT_EQ(config.threads, 3);
+  EXPECT_EQ(config.cache_dir, "/var/cache/greenroom");
+  EXPECT_EQ(config.host, "0.0.0.0");
+  EXPECT_EQ(config.port, 8000);
+  EXPECT_EQ(config.pretrain_dir, "/srv/pretrain");
+  EXPECT_TRUE(config.notices.empty());
+}
+
+TEST_F(ConfigTest, FoldersAreRelativeToTheFile) {
+  EXPECT_EQ(read("ddsp_svc: {pretrain_dir: pretrain}").pretrain_dir, dir_ / "pretrain");
+}
+
+TEST_F(ConfigTest, AnEmptyFileEmptySectionsAndEmptySettingsChangeNothing) {
+  EXPECT_EQ(read("").port, 7860);
+  EXPECT_EQ(read("ui:\n").port, 7860);
+  EXPECT_EQ(read("ui:\n  port:\n").port, 7860);
+}
+
+TEST_F(ConfigTest, SettingsNotUsedYetAreToldQuietly) {
+  const Config config = read("index_tts: {model_dir: x}\ngpu: {idle_timeout_minutes: 30}");
+  ASSERT_EQ(config.notices.size(), 2U);
+  EXPECT_EQ(config.notices[0].level, base::LogLevel::kInfo);
+  EXPECT_THAT(config.notices[0].message, HasSubstr("index_tts.model_dir"));
+  EXPECT_EQ(config.notices[1].level, base::LogLevel::kInfo);
+}
+
+TEST_F(ConfigTest, MisspeltBudgetsAndSectionsAreWarnings) {
+  const Config config = read("gpu: {memory_budget: {cpu: 1GiB}}\ngpus: {}");
+  ASSERT_EQ(config.notices.size(), 2U);
+  EXPECT_EQ(config.notices[0].level, base::LogLevel::kWarning);
+  EXPECT_THAT(config.notices[0].message, HasSubstr("gpu.memory_budget"));
+  EXPECT_EQ(config.notices[1].level, base::LogLevel::kWarning);
+  EXPECT_THAT(config.notices[1].message, HasSubstr("\"gpus\""));
+}
+
+TEST_F(ConfigTest, WrongTypesNameFileKeyAndValue) {
+  EXPECT_THAT(error_of("ui: {port: many}"),
+              AllOf(HasSubstr("config.yaml"), HasSubstr("ui.port"), HasSubstr("many")));
+  EXPECT_THAT(error_of("ui: {port: 65536}"), AllOf(HasSubstr("ui.port"), HasSubstr("65535")));
+  EXPECT_THAT(error_of("system: {threads: 1.5}"), HasSubstr("system.threads"));
+  EXPECT_THAT(error_of("system: {device: [cpu]}"), HasSubstr("system.device"));
+  EXPECT_THAT(error_of("system: {log_level: loud}"),
+              AllOf(HasSubstr("system.log_level"), HasSubstr("DEBUG")));
+  EXPECT_THAT(error_of("ddsp_svc: 3"), HasSubstr("ddsp_svc"));
+  EXPECT_THAT(error_of("gpu: {memory_budgets: 2GiB}"), HasSubstr("gpu.memory_budgets"));
+  EXPECT_THAT(error_of("gpu: {memory_budgets: {cpu: lots}}"),
+              AllOf(HasSubstr("gpu.memory_budgets.cpu"), HasSubstr("lots")));
+  EXPECT_THAT(error_of("gpu: {memory_budgets: {tpu: 1GiB}}"), HasSubstr("gpu.memory_budgets.tpu"));
+  EXPECT_THAT(error_of("- a\n- b"), HasSubstr("not a map"));
+  EXPECT_THAT(error_of("a: [b"), HasSubstr("not valid YAML"));
+}
+
+TEST_F(ConfigTest, AFileThatIsNotThereIsNamed) {
+  for (const auto& path : {dir_ / "none.yaml", dir_.path()}) {
+    try {
+      load_config(path);
+      FAIL() << path;
+    } catch (const base::Error& error) {
+      EXPECT_EQ(error.code(), base::ErrorCode::kNotFound);
+      EXPECT_THAT(error.what(), HasSubstr(path.string()));
+    }
+  }
+}
+
+TEST_F(ConfigTest, VariablesOutweighTheFileAndOurNamesTheOldOnes) {
+  const auto file = dir_.write("named.yaml", "system: {device: cpu}\nui: {port: 1234}");
+  const test::ScopedVariable config("CREATYOURVOICE_CONFIG", file.c_str());
+  const test::ScopedVariable old_device("CREATYOURVOICE_DEVICE", "cuda:0");
+  EXPECT_EQ(load_config(std::nullopt).port, 1234);
+  EXPECT_EQ(load_config(std::nullopt).device, "cuda:0");
+  const test::ScopedVariable device("GREENROOM_DEVICE", "cuda:1");
+  EXPECT_EQ(load_config(std::nullopt).device, "cuda:1");
+}
+
+TEST_F(ConfigTest, DebugVariableRaisesTheLogLevelUnlessItSaysNo) {
+  const test::ScopedVariable off("CREATYOURVOICE_DEBUG", "0");
+  EXPECT_EQ(load_config(std::nullopt).log_level, "WARNING");
+  const test::ScopedVariable on("CREATYOURVOICE_DEBUG", "1");
+  EXPECT_EQ(load_config(std::nullopt).log_level, "DEBUG");
+}
+
+TEST(MemoryBudget, ReadsDeviceAndSize) {
+  Config config;
+  set_memory_budget(config, "cpu=2GiB");
+  set_memory_budget(config, "cuda:0=1.5GB");
+  set_memory_budget(config, "cpu=3GiB");  // the last one counts
+  const DeviceId gpu{DeviceKind::kCuda, 0};
+  EXPECT_EQ(config.memory_budgets.at(DeviceId{}), 3ULL << 30);
+  EXPECT_EQ(config.memory_budgets.at(gpu), 1'500'000'000ULL);
+}
+
+TEST(MemoryBudget, RefusesWhatIsNone) {
+  for (const char* text : {"", "cpu", "cpu=", "=2GiB", "cpu=0", "cpu=-1", "cpu=two", "auto=1GiB"}) {
+    Config config;
+    EXPECT_THROW(set_memory_budget(config, text), base::Error) << text;
+  }
+}
+
+}  // namespace
+}  // namespace greenroom::app
