@@ -59,7 +59,7 @@ build() {
   (($#)) && targets=(--target "$@")
   { sleep 2 </dev/null >/dev/null 2>&1; say "building ($preset); the first time takes some minutes"; } &
   local notice=$! failed=
-  configure_and_build "$preset" >"$log" 2>&1 || failed=yes
+  (configure_and_build "$preset") >"$log" 2>&1 || failed=yes
   kill "$notice" 2>/dev/null || true
   wait "$notice" 2>/dev/null || true
   [[ -n $failed ]] || return 0
@@ -68,7 +68,8 @@ build() {
   exit 1
 }
 
-# Part of build(), whose variables it reads. Ninja configures again by itself when a CMake file changed.
+# Part of build(), whose variables it reads; changes the folder, so it needs a subshell. Ninja configures again by
+# itself when a CMake file changed.
 configure_and_build() {
   cd "$root" || return
   if [[ ! -f build/$1/build.ninja ]] || ((${#options[@]})); then cmake --preset "$1" "${options[@]}" || return; fi

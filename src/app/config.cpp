@@ -60,11 +60,11 @@ std::optional<std::pair<base::DeviceId, std::uint64_t>> parse_budget(std::string
 // One setting on its way from the file into a Config.
 class Setting {
  public:
-  Setting(const fs::path& file, std::string key, YAML::Node value)
+  Setting(const fs::path& file, std::string key, const YAML::Node& value)
       : folder_(file.parent_path()),
         label_(fmt::format("{}: {}", file.string(), key)),
         key_(std::move(key)),
-        value_(std::move(value)) {}
+        value_(value) {}
 
   // False when nothing reads it (yet).
   bool apply(Config& config) const {
@@ -151,7 +151,7 @@ void read_section(Config& config, const fs::path& file, const std::string& secti
   for (const auto& entry : node) {
     if (entry.second.IsNull()) continue;
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
-    const std::string key = section + "." + name;
+    const std::string key = fmt::format("{}.{}", section, name);
     if (Setting(file, key, entry.second).apply(config)) continue;
     const bool misspelt = section == "gpu" && !contains(kGpuSettings, name);
     config.notices.push_back(
