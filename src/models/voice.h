@@ -27,12 +27,11 @@ struct ConvertOptions {
   double vocal_register_semitones = 0;  // models with a pitch-controllable vocoder only
   std::string f0_extractor = "rmvpe";
   double f0_min_hz = 50;
-  double f0_max_hz = 1100;
   double threshold_db = -60;        // quieter frames come out silent
   std::optional<int> steps;         // of the flow; the model's own number when absent
   std::optional<OdeMethod> method;  // the model's own when absent
   std::optional<double> t_start;    // 0..1; raised to what the model was trained for
-  std::uint64_t seed = 0;           // same seed, same input: same output
+  std::uint64_t seed = 0;           // same seed, input and thread count: same output
 };
 
 struct StageTime {
