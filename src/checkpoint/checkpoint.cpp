@@ -14,7 +14,7 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-enum class Container { kZip, kSafetensors };
+enum class Container { kZip, kLegacy, kSafetensors, kSafetensorsIndex };
 
 // Told by the first bytes; a file that is something else is refused with what it looks like.
 Container sniff(std::span<const std::byte> bytes, const std::string& file) {
@@ -34,12 +34,7 @@ Container sniff(std::span<const std::byte> bytes, const std::string& file) {
     const bool opens = json != std::string_view::npos && head[json] == '{';
     if (opens && length <= bytes.size() - kLengthField) return Container::kSafetensors;
   }
-  if (head.starts_with(kLegacyMagic)) {
-    throw refuse(ErrorCode::kUnimplemented,
-                 "written by a PyTorch before 1.6 (legacy stream format), which is not supported yet; load "
-                 "it in PyTorch and "
-                 "torch.save it again");
-  }
+  if (head.starts_with(kLegacyMagic)) return Container::kLegacy;
   if (head.starts_with("version https://git-lfs")) {
     throw refuse(ErrorCode::kDataLoss,
                  "a Git LFS pointer, not the model itself; run `git lfs pull` where it came from");
@@ -49,32 +44,60 @@ Container sniff(std::span<const std::byte> bytes, const std::string& file) {
     throw refuse(ErrorCode::kDataLoss,
                  "a web page, not a model; the download went to a page instead of the file");
   }
-  if (first != std::string_view::npos && (head[first] == '{' || head[first] == '[')) {
-    throw refuse(ErrorCode::kDataLoss, "JSON text, not a model; perhaps an error message saved in its place");
-  }
+  if (first != std::string_view::npos && head[first] == '{') return Container::kSafetensorsIndex;
   if (head.size() > 1 && static_cast<unsigned char>(head[0]) == 0x80 &&
       static_cast<unsigned char>(head[1]) <= 5) {
     throw refuse(ErrorCode::kUnimplemented, "a bare Python pickle, not a file torch.save wrote");
   }
+  if (head.starts_with("PYTORCH1"))
+    throw refuse(ErrorCode::kUnimplemented, "written by a preview version of PyTorch");
   if (head.size() > 261 && head.substr(257, 5) == "ustar") {
     throw refuse(ErrorCode::kUnimplemented, "a tar archive; unpack it and name the model inside");
   }
   throw refuse(ErrorCode::kDataLoss, "not a checkpoint: neither a torch.save archive nor safetensors");
 }
 
+void read(Container container, Checkpoint::Contents& contents) {
+  switch (container) {
+    case Container::kZip:
+      return FormatReaders::read_torch_archive(contents);
+    case Container::kLegacy:
+      return FormatReaders::read_torch_legacy(contents);
+    case Container::kSafetensors:
+      return FormatReaders::read_safetensors(contents);
+    case Container::kSafetensorsIndex:
+      return FormatReaders::read_safetensors_index(contents);
+  }
+}
+
+// The file that a folder stands for.
+std::filesystem::path model_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return path;
+  for (const char* name : {"model.safetensors.index.json", "model.safetensors"}) {
+    if (std::filesystem::exists(path / name, ignored)) return path / name;
+  }
+  return path;
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(std::shared_ptr<const Contents> contents) : contents_(std::move(contents)) {}
 
-Checkpoint Checkpoint::open(const std::filesystem::path& path) {
+Checkpoint Checkpoint::open(const std::filesystem::path& path, OpenMode mode) {
   auto contents = std::make_shared<Contents>();
-  contents->path = path;
-  contents->mapping = std::make_shared<const MappedFile>(path);
-  if (sniff(contents->mapping->bytes(), path.string()) == Container::kZip) {
-    FormatReaders::read_torch_archive(*contents);
-  } else {
-    FormatReaders::read_safetensors(*contents);
+  contents->path = model_file(path);
+  contents->mode = mode;
+  contents->files.push_back(std::make_shared<const MappedFile>(contents->path));
+  const MappedFile& file = *contents->files.front();
+  if (mode == OpenMode::kHeaders) file.expect_headers();
+  try {
+    read(sniff(file.bytes(), contents->path.string()), *contents);
+  } catch (const Error&) {
+    file.check_unchanged();  // the better explanation
+    throw;
   }
+  for (const auto& each : contents->files) each->check_unchanged();
   return Checkpoint(std::move(contents));
 }
 
@@ -93,8 +116,14 @@ const std::map<std::string, Scalar, std::less<>>& Checkpoint::scalars() const& {
 const std::map<std::string, std::string, std::less<>>& Checkpoint::skipped() const {
   return contents_->skipped;
 }
-std::shared_ptr<const MappedFile> Checkpoint::mapping() const {
-  return contents_->mapping;
+const std::vector<std::shared_ptr<const MappedFile>>& Checkpoint::files() const {
+  return contents_->files;
+}
+std::shared_ptr<const void> Checkpoint::keep_alive() const {
+  return contents_;
+}
+void Checkpoint::check_unchanged() const {
+  for (const auto& file : contents_->files) file->check_unchanged();
 }
 
 const TensorView* Checkpoint::find(std::string_view name) const {

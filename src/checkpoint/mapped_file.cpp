@@ -8,8 +8,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
+#include "checkpoint/fault_guard.h"
 
 namespace greenroom::checkpoint {
 namespace {
@@ -26,17 +28,23 @@ class FileDescriptor {
   FileDescriptor(const FileDescriptor&) = delete;
   FileDescriptor& operator=(const FileDescriptor&) = delete;
   int get() const { return value_; }
+  int release() { return std::exchange(value_, -1); }
 
  private:
   int value_;
 };
 
+std::int64_t modified_ns(const struct stat& status) {
+  constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
+  return status.st_mtim.tv_sec * kNanosecondsPerSecond + status.st_mtim.tv_nsec;
+}
+
 }  // namespace
 
-MappedFile::MappedFile(const std::filesystem::path& path) {
+MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   const std::string name = path.string();
   // A FIFO would block the open.
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) {
     const int error = errno;
     const bool absent = error == ENOENT || error == ENOTDIR;
@@ -58,15 +66,45 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
                 fmt::format("{}: the file is empty; the download or copy failed", name));
   }
   size_ = static_cast<std::size_t>(status.st_size);
+  modified_ns_ = modified_ns(status);
   void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (mapped == MAP_FAILED) {
     throw Error(ErrorCode::kUnavailable, fmt::format("{}: cannot be mapped: {}", name, std::strerror(errno)));
   }
   data_ = static_cast<const std::byte*>(mapped);
+  try {
+    guard_ = std::make_unique<FaultGuard>(bytes());
+  } catch (...) {
+    ::munmap(mapped, size_);
+    throw;
+  }
+  descriptor_ = file.release();
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  guard_.reset();
+  ::munmap(const_cast<std::byte*>(data_), size_);
+  ::close(descriptor_);
+}
+
+void MappedFile::check_unchanged() const {
+  struct stat status {};
+  const bool is_same = ::fstat(descriptor_, &status) == 0 &&
+                       static_cast<std::size_t>(status.st_size) == size_ &&
+                       modified_ns(status) == modified_ns_ && !guard_->faulted();
+  if (is_same) return;
+  throw Error(ErrorCode::kDataLoss,
+              fmt::format("{}: the file changed while it was in use; load the model again, and replace files by "
+                          "renaming a finished copy over them",
+                          path_.string()));
+}
+
+void MappedFile::expect_headers() const {
+  ::madvise(const_cast<std::byte*>(data_), size_, MADV_RANDOM);
+}
+
+void MappedFile::expect_whole() const {
+  ::madvise(const_cast<std::byte*>(data_), size_, MADV_NORMAL);
 }
 
 }  // namespace greenroom::checkpoint

@@ -17,11 +17,14 @@ namespace {
 enum Known : int {
   kForeignGlobal,
   kMapping,           // OrderedDict and its kin: called with nothing or a list of pairs
-  kRebuildTensor,     // (storage, offset, size, stride, ...)
+  kRebuildTensor,     // (storage, offset, size, stride, requires_grad, hooks[, metadata])
+  kRebuildTensorV3,   // (storage, offset, size, stride, requires_grad, hooks, dtype[, metadata])
   kRebuildParameter,  // (tensor, ...)
   kRebuildFromType,   // (function, type, args, state)
   kSize,              // torch.Size: a tuple
   kStorageClass,
+  kUntypedStorageClass,
+  kDType,
   kEncode,  // _codecs.encode(text, "latin1"): Python 2 bytes
 };
 
@@ -37,10 +40,12 @@ constexpr std::array kKnownGlobals = {
     KnownGlobal{"collections.Counter", kMapping},
     KnownGlobal{"torch._utils._rebuild_tensor_v2", kRebuildTensor},
     KnownGlobal{"torch._utils._rebuild_tensor", kRebuildTensor},
+    KnownGlobal{"torch._utils._rebuild_tensor_v3", kRebuildTensorV3},
     KnownGlobal{"torch._utils._rebuild_parameter", kRebuildParameter},
     KnownGlobal{"torch._utils._rebuild_parameter_with_state", kRebuildParameter},
     KnownGlobal{"torch.nn.parameter.Parameter", kRebuildParameter},
     KnownGlobal{"torch._tensor._rebuild_from_type_v2", kRebuildFromType},
+    KnownGlobal{"torch.tensor._rebuild_from_type_v2", kRebuildFromType},
     KnownGlobal{"torch.Size", kSize},
     KnownGlobal{"_codecs.encode", kEncode},
     KnownGlobal{"torch.DoubleStorage", kStorageClass, DType::kFloat64},
@@ -55,6 +60,8 @@ constexpr std::array kKnownGlobals = {
     KnownGlobal{"torch.BoolStorage", kStorageClass, DType::kBool},
     KnownGlobal{"torch.ComplexFloatStorage", kStorageClass, DType::kComplex64},
     KnownGlobal{"torch.ComplexDoubleStorage", kStorageClass, DType::kComplex128},
+    KnownGlobal{"torch.storage.UntypedStorage", kUntypedStorageClass, DType::kUInt8},
+    KnownGlobal{"torch.UntypedStorage", kUntypedStorageClass, DType::kUInt8},
 };
 
 class Machine {
@@ -86,12 +93,16 @@ class Machine {
   void push_float();
   void push_global(std::string_view module, std::string_view name, std::size_t begin);
   void stack_global();
-  void append(const std::vector<Handle>& items);
-  void set_items(const std::vector<Handle>& items);
+  void append(std::vector<Handle> items);
+  void set_items(std::vector<Handle> items);
+  void build();
   void persistent_id();
   void reduce();
   Handle call(Handle callable, Handle args);
-  Handle make_mapping(const Node& args);
+  Handle make_mapping(Handle args);
+  Handle make_tensor(const Node& function, const std::vector<Handle>& args);
+  void frame();
+  void count_items(std::size_t count);
   void put_memo(std::uint64_t index);
   void get_memo(std::uint64_t index);
   [[noreturn]] void fail(const std::string& problem) const { reader_.fail(problem); }
@@ -103,7 +114,15 @@ class Machine {
   std::vector<Handle> stack_;
   std::vector<std::size_t> marks_;
   std::vector<std::optional<Handle>> memo_;
+  std::size_t items_ = 0;
+  std::size_t frame_end_ = 0;  // 0 outside of a frame
 };
+
+void Machine::count_items(std::size_t count) {
+  items_ += count;
+  if (items_ > limits_.max_items)
+    fail(fmt::format("lists and dicts of more than {} values", limits_.max_items));
+}
 
 Handle Machine::add(Node node) {
   if (pickle_.nodes.size() >= limits_.max_nodes) fail(fmt::format("more than {} values", limits_.max_nodes));
@@ -145,6 +164,7 @@ std::vector<Handle> Machine::pop_to_mark() {
 }
 
 void Machine::push_sequence(NodeKind kind, std::vector<Handle> items) {
+  count_items(items.size());
   Node made;
   made.kind = kind;
   made.items = std::move(items);
@@ -203,6 +223,13 @@ void Machine::push_global(std::string_view module, std::string_view name, std::s
     if (known.name != full) continue;
     made.global = known.known;
     made.dtype = known.dtype;
+    made.untyped = known.known == kUntypedStorageClass;
+  }
+  if (module == "torch" && made.global == kForeignGlobal) {
+    if (const auto dtype = parse_dtype(name)) {
+      made.global = kDType;
+      made.dtype = *dtype;
+    }
   }
   push(std::move(made));
 }
@@ -217,52 +244,106 @@ void Machine::stack_global() {
   node(stack_.back()).text = name_text;
 }
 
-void Machine::append(const std::vector<Handle>& items) {
-  auto& target = node(top());
-  if (target.kind == NodeKind::kForeign) return;
-  if (target.kind != NodeKind::kList) fail("APPEND to something that is not a list");
-  target.items.insert(target.items.end(), items.begin(), items.end());
+void Machine::append(std::vector<Handle> items) {
+  count_items(items.size());
+  const Handle target = top();
+  if (node(target).kind == NodeKind::kForeign) {
+    Node list;
+    list.kind = NodeKind::kList;
+    list.items = std::move(items);
+    const Handle part = add(std::move(list));
+    return node(target).items.push_back(part);
+  }
+  if (node(target).kind != NodeKind::kList) fail("APPEND to something that is not a list");
+  node(target).items.insert(node(target).items.end(), items.begin(), items.end());
 }
 
-void Machine::set_items(const std::vector<Handle>& items) {
+void Machine::set_items(std::vector<Handle> items) {
   if (items.size() % 2 != 0) fail("SETITEMS with a key that has no value");
-  auto& target = node(top());
-  if (target.kind == NodeKind::kForeign) return;
-  if (target.kind != NodeKind::kDict) fail("SETITEM on something that is not a dict");
-  target.items.insert(target.items.end(), items.begin(), items.end());
+  count_items(items.size());
+  const Handle target = top();
+  if (node(target).kind == NodeKind::kForeign) {
+    Node dict;
+    dict.kind = NodeKind::kDict;
+    dict.items = std::move(items);
+    const Handle part = add(std::move(dict));
+    return node(target).items.push_back(part);
+  }
+  if (node(target).kind != NodeKind::kDict) fail("SETITEM on something that is not a dict");
+  node(target).items.insert(node(target).items.end(), items.begin(), items.end());
 }
 
-// ("storage", storage class, key, location, element count)
+// The attributes of an object. Those of a dict are no items of it (OrderedDict's _metadata), those of a tensor
+// say nothing about its values; a foreign object's are kept to be looked at.
+void Machine::build() {
+  const Handle state = pop();
+  Node& target = node(top());
+  switch (target.kind) {
+    case NodeKind::kForeign: {
+      const NodeKind kind = node(state).kind;
+      if (kind == NodeKind::kDict || kind == NodeKind::kTuple) {
+        count_items(1);
+        target.items.push_back(state);
+      }
+      return;
+    }
+    case NodeKind::kDict:
+    case NodeKind::kTensor:
+    case NodeKind::kList:
+      return;
+    default:
+      fail("BUILD on something that is not an object");
+  }
+}
+
+// ("storage", storage class, key, location, element count), and in a legacy stream the view it is of another
+// storage: None or (key, offset, element count).
 void Machine::persistent_id() {
-  const Node id = node(pop());
-  const auto is = [&](std::size_t i, NodeKind kind) { return node(id.items[i]).kind == kind; };
-  const bool well_formed = id.kind == NodeKind::kTuple && id.items.size() == 5 && is(0, NodeKind::kText) &&
-                           node(id.items[0]).text == "storage" && is(1, NodeKind::kGlobal) &&
-                           is(2, NodeKind::kText) && is(4, NodeKind::kInteger);
-  if (!well_formed) fail("a persistent id that is not a storage");
-  const Node& storage_class = node(id.items[1]);
+  const Handle handle = pop();
+  const std::size_t arity = node(handle).kind == NodeKind::kTuple ? node(handle).items.size() : 0;
+  if (arity < 1 || arity > 6) fail("a persistent id that is not a storage");
+  const std::vector<Handle> id = node(handle).items;
+  const auto is = [&](std::size_t i, NodeKind kind) { return i < arity && node(id[i]).kind == kind; };
   Node made;
-  if (storage_class.global != kStorageClass) {
-    made.kind = NodeKind::kForeign;
+  made.kind = NodeKind::kForeign;
+  if (is(0, NodeKind::kText) && node(id[0]).text == "module") {
+    made.text = "module";
+    return push(std::move(made));
+  }
+  const bool well_formed = is(0, NodeKind::kText) && node(id[0]).text == "storage" &&
+                           is(1, NodeKind::kGlobal) && is(2, NodeKind::kText) && is(4, NodeKind::kInteger) &&
+                           (arity == 5 || is(5, NodeKind::kNone) || is(5, NodeKind::kTuple));
+  if (!well_formed) fail("a persistent id that is not a storage");
+  const Node& storage_class = node(id[1]);
+  if (storage_class.global != kStorageClass && storage_class.global != kUntypedStorageClass) {
     made.text = storage_class.text;
-    push(std::move(made));
-    return;
+    return push(std::move(made));
   }
   made.kind = NodeKind::kStorage;
   made.dtype = storage_class.dtype;
-  made.text = node(id.items[2]).text;
-  made.integer = node(id.items[4]).integer;
+  made.untyped = storage_class.untyped;
+  made.text = node(id[2]).text;
+  made.integer = node(id[4]).integer;
   if (made.integer < 0) fail(fmt::format("a storage of {} elements", made.integer));
+  if (arity == 6 && is(5, NodeKind::kTuple)) {
+    const auto& view = node(id[5]).items;
+    const bool is_view = view.size() == 3 && node(view[0]).kind == NodeKind::kText &&
+                         node(view[1]).kind == NodeKind::kInteger && node(view[2]).kind == NodeKind::kInteger;
+    if (!is_view) fail("a storage that is a view of nothing");
+    made.items = view;
+  }
   push(std::move(made));
 }
 
-Handle Machine::make_mapping(const Node& args) {
+Handle Machine::make_mapping(Handle args) {
   Node made;
   made.kind = NodeKind::kDict;
-  const bool has_pairs =
-      args.kind == NodeKind::kTuple && args.items.size() == 1 && node(args.items[0]).kind == NodeKind::kList;
+  const Node& arguments = node(args);
+  const bool has_pairs = arguments.items.size() == 1 && node(arguments.items[0]).kind == NodeKind::kList;
   if (has_pairs) {
-    for (const Handle pair : node(args.items[0]).items) {
+    const auto& pairs = node(arguments.items[0]).items;
+    count_items(2 * pairs.size());
+    for (const Handle pair : pairs) {
       const auto& items = node(pair).items;
       if (items.size() != 2) fail("OrderedDict from something that is not a list of pairs");
       made.items.insert(made.items.end(), items.begin(), items.end());
@@ -271,48 +352,65 @@ Handle Machine::make_mapping(const Node& args) {
   return add(std::move(made));
 }
 
+// A tensor, or a foreign node when the arguments are not those torch.save writes.
+Handle Machine::make_tensor(const Node& function, const std::vector<Handle>& args) {
+  const auto is = [&](std::size_t i, NodeKind kind) { return i < args.size() && node(args[i]).kind == kind; };
+  const bool with_dtype = function.global == kRebuildTensorV3;
+  const std::size_t metadata = with_dtype ? 7 : 6;
+  Node made;
+  made.kind = NodeKind::kForeign;
+  made.text = function.text;
+  const bool well_formed = is(0, NodeKind::kStorage) && is(1, NodeKind::kInteger) && is(2, NodeKind::kTuple) &&
+                           is(3, NodeKind::kTuple) && args.size() <= metadata + 1 &&
+                           (!with_dtype || (is(6, NodeKind::kGlobal) && node(args[6]).global == kDType));
+  // Metadata marks a view that is to be conjugated or negated when read.
+  const bool is_lazy = is(metadata, NodeKind::kDict) && !node(args[metadata]).items.empty();
+  if (!well_formed || is_lazy || (!with_dtype && node(args[0]).untyped)) return add(std::move(made));
+  made.kind = NodeKind::kTensor;
+  made.dtype = with_dtype ? node(args[6]).dtype : node(args[0]).dtype;
+  made.items.assign(args.begin(), args.begin() + 4);
+  return add(std::move(made));
+}
+
 Handle Machine::call(Handle callable, Handle args_handle) {
-  // Copies: adding nodes may move the arena.
-  const Node function = node(callable);
-  const Node args = node(args_handle);
   Node foreign;
   foreign.kind = NodeKind::kForeign;
-  foreign.text = function.text;
-  if (function.kind != NodeKind::kGlobal || args.kind != NodeKind::kTuple) return add(std::move(foreign));
-  const auto is = [&](std::size_t i, NodeKind kind) {
-    return i < args.items.size() && node(args.items[i]).kind == kind;
-  };
+  foreign.text = node(callable).text;
+  constexpr std::size_t kMostArguments = 16;
+  const bool is_call = node(callable).kind == NodeKind::kGlobal &&
+                       node(args_handle).kind == NodeKind::kTuple &&
+                       node(args_handle).items.size() <= kMostArguments;
+  if (!is_call) return add(std::move(foreign));
+  // Copies: adding nodes may move the arena.
+  const Node function = node(callable);
+  const std::vector<Handle> args = node(args_handle).items;
+  const auto is = [&](std::size_t i, NodeKind kind) { return i < args.size() && node(args[i]).kind == kind; };
   switch (function.global) {
     case kMapping:
-      return make_mapping(args);
-    case kRebuildTensor: {
-      const bool well_formed = is(0, NodeKind::kStorage) && is(1, NodeKind::kInteger) &&
-                               is(2, NodeKind::kTuple) && is(3, NodeKind::kTuple);
-      if (!well_formed) return add(std::move(foreign));
-      Node tensor;
-      tensor.kind = NodeKind::kTensor;
-      tensor.items.assign(args.items.begin(), args.items.begin() + 4);
-      return add(std::move(tensor));
-    }
+      return make_mapping(args_handle);
+    case kRebuildTensor:
+    case kRebuildTensorV3:
+      return make_tensor(function, args);
     case kRebuildParameter:
-      if (is(0, NodeKind::kTensor)) return args.items[0];
+      if (is(0, NodeKind::kTensor)) return args[0];
       break;
     case kRebuildFromType:
       // One level only: the function it names is one of the above, or the result is foreign.
-      if (is(0, NodeKind::kGlobal) && node(args.items[0]).global != kRebuildFromType &&
-          is(2, NodeKind::kTuple)) {
-        return call(args.items[0], args.items[2]);
+      if (is(0, NodeKind::kGlobal) && node(args[0]).global != kRebuildFromType && is(2, NodeKind::kTuple)) {
+        return call(args[0], args[2]);
       }
       break;
     case kSize:
-      if (is(0, NodeKind::kTuple) || is(0, NodeKind::kList)) {
-        Node size = node(args.items[0]);
+      if (is(0, NodeKind::kTuple)) return args[0];
+      if (is(0, NodeKind::kList)) {
+        count_items(node(args[0]).items.size());
+        Node size = node(args[0]);
         size.kind = NodeKind::kTuple;
         return add(std::move(size));
       }
       break;
     case kEncode:
-      if (is(0, NodeKind::kText)) return args.items[0];
+      if (is(0, NodeKind::kText)) return args[0];
       break;
     default:
       break;
@@ -372,6 +470,7 @@ bool Machine::step_value(std::uint8_t opcode) {
       return push_text(reader_.text(reader_.u32())), true;
     case 0x8d:  // BINUNICODE8
     case 0x8e:  // BINBYTES8
+    case 0x96:  // BYTEARRAY8
       return push_text(reader_.text(reader_.u64())), true;
     case 'c': {
       const std::size_t begin = reader_.position();
@@ -427,8 +526,13 @@ bool Machine::step_structure(std::uint8_t opcode) {
     case 'R':
     case 0x81:  // NEWOBJ: cls.__new__(cls, *args)
       return reduce(), true;
-    case 'b':  // BUILD: attributes of the object, which are no items of it
-      return pop(), top(), true;
+    case 0x92: {  // NEWOBJ_EX: the same with keyword arguments
+      const Handle keywords = pop();
+      if (node(keywords).kind != NodeKind::kDict) fail("NEWOBJ_EX without keyword arguments");
+      return reduce(), true;
+    }
+    case 'b':
+      return build(), true;
     case '0':
       return pop(), true;
     case '1':
@@ -450,12 +554,13 @@ bool Machine::step_memo(std::uint8_t opcode) {
       return get_memo(reader_.u8()), true;
     case 'j':
       return get_memo(reader_.u32()), true;
-    case 0x95:  // FRAME: a hint for buffered readers
-      if (reader_.u64() > reader_.remaining()) fail("a frame that is longer than the file");
-      return true;
+    case 0x95:
+      return frame(), true;
     case 0x80: {
+      const bool is_first = reader_.position() == 1;
       const auto protocol = reader_.u8();
-      if (protocol > 5) fail(fmt::format("pickle protocol {}, known are 2 to 5", protocol));
+      if (!is_first) fail("a pickle protocol in the middle");
+      if (protocol < 2 || protocol > 5) fail(fmt::format("pickle protocol {}, known are 2 to 5", protocol));
       return true;
     }
     default:
@@ -463,9 +568,20 @@ bool Machine::step_memo(std::uint8_t opcode) {
   }
 }
 
+// A hint for buffered readers: so many bytes follow that hold whole opcodes only.
+void Machine::frame() {
+  const std::uint64_t length = reader_.u64();
+  if (frame_end_ != 0) fail("a frame within a frame");
+  if (length > reader_.remaining()) fail("a frame that is longer than the file");
+  frame_end_ = reader_.position() + static_cast<std::size_t>(length);
+}
+
 bool Machine::step(std::uint8_t opcode) {
   if (opcode == '.') return false;
-  if (step_value(opcode) || step_structure(opcode) || step_memo(opcode)) return true;
+  const bool is_known = step_value(opcode) || step_structure(opcode) || step_memo(opcode);
+  if (frame_end_ != 0 && reader_.position() > frame_end_) fail("an opcode reaches over the end of its frame");
+  if (reader_.position() == frame_end_) frame_end_ = 0;
+  if (is_known) return true;
   fail(fmt::format("the pickle opcode 0x{:02x} is not allowed here", opcode));
 }
 

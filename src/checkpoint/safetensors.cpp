@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "checkpoint/byte_reader.h"
 #include "checkpoint/contents.h"
+#include "checkpoint/safetensors_dtypes.h"
+#include "checkpoint/text.h"
 
 namespace greenroom::checkpoint {
 namespace {
@@ -17,8 +19,9 @@ using base::Error;
 using base::ErrorCode;
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;
+constexpr std::size_t kMaxHeaderDepth = 4;
 
-constexpr std::array<std::pair<std::string_view, DType>, 11> kDTypes = {{
+constexpr std::array<std::pair<std::string_view, DType>, 19> kDTypes = {{
     {"F64", DType::kFloat64},
     {"F32", DType::kFloat32},
     {"F16", DType::kFloat16},
@@ -30,6 +33,14 @@ constexpr std::array<std::pair<std::string_view, DType>, 11> kDTypes = {{
     {"U8", DType::kUInt8},
     {"BOOL", DType::kBool},
     {"C64", DType::kComplex64},
+    {"U16", DType::kUInt16},
+    {"U32", DType::kUInt32},
+    {"U64", DType::kUInt64},
+    {"F8_E4M3", DType::kFloat8E4M3},
+    {"F8_E5M2", DType::kFloat8E5M2},
+    {"F8_E4M3FNUZ", DType::kFloat8E4M3Fnuz},
+    {"F8_E5M2FNUZ", DType::kFloat8E5M2Fnuz},
+    {"F8_E8M0", DType::kFloat8E8M0},
 }};
 
 struct Entry {
@@ -45,7 +56,7 @@ std::uint64_t as_size(const base::Json& json, const std::string& what) {
 }
 
 Entry read_entry(const std::string& name, const base::Json& json, const std::string& file) {
-  const std::string what = fmt::format("{}: the tensor \"{}\"", file, name);
+  const std::string what = fmt::format("{}: the tensor {}", file, printable(name));
   const auto fail = [&](const std::string& problem) {
     return Error(ErrorCode::kDataLoss, fmt::format("{} {}", what, problem));
   };
@@ -54,26 +65,26 @@ Entry read_entry(const std::string& name, const base::Json& json, const std::str
     throw fail("has no dtype, shape and data_offsets");
   }
   const auto& dtype = json.at("dtype");
-  const auto known = std::find_if(kDTypes.begin(), kDTypes.end(), [&](const auto& entry) {
-    return dtype.is_string() && dtype.template get<std::string>() == entry.first;
-  });
-  if (known == kDTypes.end()) {
+  const auto known = dtype.is_string() ? safetensors_dtype(dtype.get<std::string>()) : std::nullopt;
+  if (!known) {
     throw Error(ErrorCode::kUnimplemented,
                 fmt::format("{} has the dtype {}, which is not supported", what, dtype.dump()));
   }
+  constexpr std::size_t kMaxName = 4096;
+  if (name.size() > kMaxName || !is_plain_utf8(name)) throw fail("has a name no writer would use");
   Entry entry;
   entry.name = name;
-  entry.view.dtype = known->second;
+  entry.view.dtype = *known;
   const auto& shape = json.at("shape");
   const auto& offsets = json.at("data_offsets");
   if (!shape.is_array() || shape.size() > 16)
     throw fail("has a shape that is not a list of at most 16 sizes");
   if (!offsets.is_array() || offsets.size() != 2) throw fail("has data_offsets that are not two numbers");
-  std::uint64_t bytes = dtype_size(known->second);
+  std::uint64_t bytes = dtype_size(*known);
   for (const auto& size : shape) {
     const auto value = as_size(size, what + ": a size");
     const auto product = base::checked_mul(bytes, value);
-    if (!product || value > (std::uint64_t{1} << 48)) throw fail("has more elements than can be counted");
+    if (!product || *product > (std::uint64_t{1} << 62) || value > (std::uint64_t{1} << 48)) throw fail("has more elements than can be counted");
     bytes = *product;
     entry.view.shape.push_back(static_cast<std::int64_t>(value));
   }
@@ -86,7 +97,33 @@ Entry read_entry(const std::string& name, const base::Json& json, const std::str
   return entry;
 }
 
+// JSON takes about 40 times the memory of its text, so a huge header is refused before it is parsed; one that
+// writers make has some 100 bytes for each tensor.
+void check_header_text(std::string_view text, const ByteReader& reader) {
+  constexpr std::size_t kMaxTensors = 1'000'000;
+  const auto tensors = static_cast<std::size_t>(std::count(text.begin(), text.end(), '{'));
+  if (tensors > kMaxTensors)
+    reader.fail(fmt::format("the header names {} tensors, more than {}", tensors, kMaxTensors));
+  constexpr std::size_t kMaxNumbers = 8 * kMaxTensors;
+  if (static_cast<std::size_t>(std::count(text.begin(), text.end(), ',')) > kMaxNumbers)
+    reader.fail("the header holds more than any list of tensors would");
+}
+
 }  // namespace
+
+std::string_view safetensors_dtype_name(DType dtype) {
+  for (const auto& [name, known] : kDTypes) {
+    if (known == dtype) return name;
+  }
+  return "";
+}
+
+std::optional<DType> safetensors_dtype(std::string_view name) {
+  for (const auto& [known, dtype] : kDTypes) {
+    if (known == name) return dtype;
+  }
+  return std::nullopt;
+}
 
 std::vector<std::int64_t> contiguous_strides(const std::vector<std::int64_t>& shape) {
   std::vector<std::int64_t> strides(shape.size());
@@ -100,14 +137,16 @@ std::vector<std::int64_t> contiguous_strides(const std::vector<std::int64_t>& sh
 
 void FormatReaders::read_safetensors(Checkpoint::Contents& contents) {
   const std::string file = contents.path.string();
-  const auto bytes = contents.mapping->bytes();
+  const auto bytes = contents.files.front()->bytes();
   ByteReader reader(bytes, file);
   const std::uint64_t header_size = reader.u64();
   if (header_size > kMaxHeader || header_size > reader.remaining()) {
     reader.fail(fmt::format("the header claims {} bytes, the file has {}; is the download complete?",
                             header_size, bytes.size()));
   }
-  const auto header = base::parse_json(reader.text(header_size), file + ": header", {kMaxHeader, 16});
+  const auto text = reader.text(header_size);
+  check_header_text(text, reader);
+  const auto header = base::parse_json(text, file + ": header", {kMaxHeader, kMaxHeaderDepth});
   if (!header.is_object()) reader.fail("the header is not a JSON object");
   const auto data = bytes.subspan(reader.position());
   std::vector<Entry> entries;
@@ -129,18 +168,20 @@ void FormatReaders::read_safetensors(Checkpoint::Contents& contents) {
   for (auto& entry : entries) {
     if (entry.begin != expected) {
       throw Error(ErrorCode::kDataLoss,
-                  fmt::format("{}: the tensor \"{}\" begins at {}, expected {}: tensors must neither "
-                              "overlap nor leave holes",
-                              file, entry.name, entry.begin, expected));
+                  fmt::format("{}: the tensor {} begins at {}, expected {}: tensors must neither overlap nor leave "
+                              "holes",
+                              file, printable(entry.name), entry.begin, expected));
     }
     expected = entry.end;
     if (expected > data.size()) {
       throw Error(ErrorCode::kDataLoss,
-                  fmt::format("{}: the tensor \"{}\" ends at {} of {} bytes; is the download complete?", file,
-                              entry.name, expected, data.size()));
+                  fmt::format("{}: the tensor {} ends at {} of {} bytes; is the download complete?", file,
+                              printable(entry.name), expected, data.size()));
     }
-    entry.view.bytes = data.subspan(static_cast<std::size_t>(entry.begin),
-                                    static_cast<std::size_t>(entry.end - entry.begin));
+    if (contents.with_tensors()) {
+      entry.view.bytes = data.subspan(static_cast<std::size_t>(entry.begin),
+                                      static_cast<std::size_t>(entry.end - entry.begin));
+    }
     entry.view.storage = reader.position() + entry.begin;
     contents.tensors.emplace(std::move(entry.name), std::move(entry.view));
   }

@@ -1,63 +1,70 @@
 #include "checkpoint/tensor_view.h"
 
+#include <array>
+
 namespace greenroom::checkpoint {
+namespace {
+
+struct Traits {
+  DType dtype;
+  std::string_view name;
+  std::size_t bytes;
+};
+
+constexpr std::array kTraits = {
+    Traits{DType::kFloat64, "float64", 8},
+    Traits{DType::kFloat32, "float32", 4},
+    Traits{DType::kFloat16, "float16", 2},
+    Traits{DType::kBFloat16, "bfloat16", 2},
+    Traits{DType::kInt64, "int64", 8},
+    Traits{DType::kInt32, "int32", 4},
+    Traits{DType::kInt16, "int16", 2},
+    Traits{DType::kInt8, "int8", 1},
+    Traits{DType::kUInt64, "uint64", 8},
+    Traits{DType::kUInt32, "uint32", 4},
+    Traits{DType::kUInt16, "uint16", 2},
+    Traits{DType::kUInt8, "uint8", 1},
+    Traits{DType::kBool, "bool", 1},
+    Traits{DType::kComplex64, "complex64", 8},
+    Traits{DType::kComplex128, "complex128", 16},
+    Traits{DType::kFloat8E4M3, "float8_e4m3fn", 1},
+    Traits{DType::kFloat8E5M2, "float8_e5m2", 1},
+    Traits{DType::kFloat8E4M3Fnuz, "float8_e4m3fnuz", 1},
+    Traits{DType::kFloat8E5M2Fnuz, "float8_e5m2fnuz", 1},
+    Traits{DType::kFloat8E8M0, "float8_e8m0fnu", 1},
+};
+
+constexpr bool is_in_order() {
+  for (std::size_t i = 0; i < kTraits.size(); ++i) {
+    if (kTraits[i].dtype != static_cast<DType>(i)) return false;
+  }
+  return true;
+}
+static_assert(is_in_order());
+
+}  // namespace
 
 std::size_t dtype_size(DType dtype) {
-  switch (dtype) {
-    case DType::kComplex128:
-      return 16;
-    case DType::kFloat64:
-    case DType::kInt64:
-    case DType::kComplex64:
-      return 8;
-    case DType::kFloat32:
-    case DType::kInt32:
-      return 4;
-    case DType::kFloat16:
-    case DType::kBFloat16:
-    case DType::kInt16:
-      return 2;
-    case DType::kInt8:
-    case DType::kUInt8:
-    case DType::kBool:
-      return 1;
-  }
-  return 0;
+  return kTraits.at(static_cast<std::size_t>(dtype)).bytes;
 }
 
 std::string_view dtype_name(DType dtype) {
-  switch (dtype) {
-    case DType::kFloat64:
-      return "float64";
-    case DType::kFloat32:
-      return "float32";
-    case DType::kFloat16:
-      return "float16";
-    case DType::kBFloat16:
-      return "bfloat16";
-    case DType::kInt64:
-      return "int64";
-    case DType::kInt32:
-      return "int32";
-    case DType::kInt16:
-      return "int16";
-    case DType::kInt8:
-      return "int8";
-    case DType::kUInt8:
-      return "uint8";
-    case DType::kBool:
-      return "bool";
-    case DType::kComplex64:
-      return "complex64";
-    case DType::kComplex128:
-      return "complex128";
-  }
-  return "unknown";
+  return kTraits.at(static_cast<std::size_t>(dtype)).name;
 }
 
 bool is_floating(DType dtype) {
   return dtype == DType::kFloat64 || dtype == DType::kFloat32 || dtype == DType::kFloat16 ||
          dtype == DType::kBFloat16;
+}
+
+std::optional<DType> parse_dtype(std::string_view name) {
+  if (name == "fp32") return DType::kFloat32;
+  if (name == "fp16" || name == "half") return DType::kFloat16;
+  if (name == "bf16") return DType::kBFloat16;
+  for (const Traits& traits : kTraits) {
+    if (traits.name == name) return traits.dtype;
+  }
+  return std::nullopt;
 }
 
 std::int64_t TensorView::numel() const {

@@ -1,13 +1,15 @@
+// The zip archive that torch.save has written since PyTorch 1.6.
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <optional>
-#include <set>
+#include <charconv>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "checkpoint/contents.h"
+#include "checkpoint/object_tree.h"
 #include "checkpoint/pickle.h"
+#include "checkpoint/text.h"
 #include "checkpoint/zip.h"
 
 namespace greenroom::checkpoint {
@@ -16,237 +18,156 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-constexpr std::size_t kMaxDepth = 256;
-constexpr std::size_t kMaxVisits = 2'000'000;
-constexpr std::size_t kMaxNameLength = 4096;
-constexpr std::size_t kMaxDimensions = 16;
+constexpr std::uint64_t kMaxPickle = 256u << 20;
+constexpr int kNewestVersion = 10;  // of the archive format, that PyTorch 2 reads
 
-// Turns the pickle's tree into names and views. A tree with cycles or with one node in very many places is
-// refused.
-class Flattener {
+std::string_view as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// The entries "data/<key>". Those that are compressed or of the other byte order are unpacked once.
+class ArchiveStorages final : public StorageSource {
  public:
-  Flattener(const Pickle& pickle, const ZipArchive& zip, std::string prefix, Checkpoint::Contents& contents)
-      : pickle_(pickle),
-        zip_(zip),
-        prefix_(std::move(prefix)),
-        contents_(contents),
-        file_(contents.path.string()) {}
+  ArchiveStorages(const ZipArchive& zip, std::string prefix, bool big_endian, Checkpoint::Contents& contents)
+      : zip_(zip), prefix_(std::move(prefix)), big_endian_(big_endian), contents_(contents) {}
 
-  void run();
+  Storage find(const Node& storage, std::uint64_t bytes, const std::string& name) override {
+    const auto* entry = zip_.find(fmt::format("{}data/{}", prefix_, storage.text));
+    const auto bad = [&](const std::string& problem) {
+      return Error(ErrorCode::kDataLoss,
+                   fmt::format("{}: the tensor {} lies in {}", contents_.path.string(), printable(name), problem));
+    };
+    if (entry == nullptr) {
+      throw bad(fmt::format("the storage {}, which is not in the file", printable(storage.text)));
+    }
+    if (bytes != entry->size) {
+      throw bad(fmt::format("a storage declared as {} elements of {}, but {} bytes are stored", storage.integer,
+                            dtype_name(storage.dtype), entry->size));
+    }
+    if (!contents_.with_tensors()) return {entry->header_offset, bytes, {}};
+    const bool as_it_lies = !entry->deflated && (!big_endian_ || dtype_size(storage.dtype) == 1);
+    return {entry->header_offset, bytes, as_it_lies ? zip_.payload(*entry) : unpacked(*entry, storage, bad)};
+  }
 
  private:
-  struct Pending {
-    Handle handle;
-    std::string name;
-    std::size_t depth;
-  };
-  void visit(const Pending& item);
-  void visit_children(const Pending& item, const Node& node);
-  std::string child_name(const Pending& parent, const Node& key) const;
-  TensorView make_view(const Node& node, const std::string& name) const;
-  std::vector<std::int64_t> read_sizes(Handle tuple, const std::string& name) const;
-  template <typename Map, typename Value>
-  void insert(Map& map, const std::string& name, Value value);
-  Error bad(const std::string& name, const std::string& problem) const {
-    return Error(ErrorCode::kDataLoss, fmt::format("{}: the tensor \"{}\" {}", file_, name, problem));
+  template <typename Bad>
+  std::span<const std::byte> unpacked(const ZipEntry& entry, const Node& storage, const Bad& bad) {
+    const auto known = unpacked_.find(entry.header_offset);
+    if (known != unpacked_.end()) {
+      if (big_endian_ && known->second.dtype != storage.dtype)
+        throw bad("a big-endian storage that is used with two dtypes, which is not supported");
+      return known->second.bytes;
+    }
+    std::vector<std::byte> bytes;
+    if (entry.deflated) {
+      bytes = zip_.inflate(entry, kMaxUnpacked - total_);
+      total_ += bytes.size();
+    } else {
+      const auto stored = zip_.payload(entry);
+      bytes.assign(stored.begin(), stored.end());
+    }
+    if (big_endian_) swap_bytes(bytes, storage.dtype);
+    contents_.unpacked.push_back(std::move(bytes));
+    const std::span<const std::byte> kept = contents_.unpacked.back();
+    unpacked_.emplace(entry.header_offset, Unpacked{kept, storage.dtype});
+    return kept;
   }
 
-  const Pickle& pickle_;
+  struct Unpacked {
+    std::span<const std::byte> bytes;
+    DType dtype;
+  };
+
   const ZipArchive& zip_;
   std::string prefix_;
+  bool big_endian_;
   Checkpoint::Contents& contents_;
-  std::string file_;
-  std::vector<Pending> pending_;
-  std::size_t visits_ = 0;
+  std::map<std::uint64_t, Unpacked> unpacked_;  // by header offset
+  std::uint64_t total_ = 0;
 };
 
-void Flattener::run() {
-  pending_.push_back({pickle_.root, "", 0});
-  while (!pending_.empty()) {
-    const Pending item = std::move(pending_.back());
-    pending_.pop_back();
-    visit(item);
-  }
+// The contents of a small entry; `buffer` holds them when they were compressed.
+std::span<const std::byte> read_entry(const ZipArchive& zip, const ZipEntry& entry, std::uint64_t limit,
+                                      std::vector<std::byte>& buffer) {
+  zip.verify(entry);
+  if (!entry.deflated) return zip.payload(entry);
+  buffer = zip.inflate(entry, limit);
+  return buffer;
 }
 
-template <typename Map, typename Value>
-void Flattener::insert(Map& map, const std::string& name, Value value) {
-  if (!map.emplace(name, std::move(value)).second) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: the name \"{}\" occurs twice", file_, name));
-  }
+bool is_big_endian(const ZipArchive& zip, const std::string& prefix, const std::string& file) {
+  const auto* entry = zip.find(prefix + "byteorder");
+  if (entry == nullptr) return false;
+  std::vector<std::byte> buffer;
+  const auto order = as_text(read_entry(zip, *entry, 64, buffer));
+  if (order == "big") return true;
+  if (order == "little") return false;
+  throw Error(ErrorCode::kDataLoss,
+              fmt::format("{}: the byte order {} is neither little nor big", file, printable(order)));
 }
 
-std::string Flattener::child_name(const Pending& parent, const Node& key) const {
-  std::string own;
-  if (key.kind == NodeKind::kText) {
-    own = std::string(key.text);
-  } else if (key.kind == NodeKind::kInteger) {
-    own = fmt::format("{}", key.integer);
-  } else {
-    own = "?";
-  }
-  std::string name = parent.name.empty() ? own : parent.name + "." + own;
-  if (name.size() > kMaxNameLength) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: a name of {} characters", file_, name.size()));
-  }
-  return name;
+void check_version(const ZipArchive& zip, const std::string& prefix, const std::string& file) {
+  const auto* entry = zip.find(prefix + "version");
+  if (entry == nullptr) return;
+  std::vector<std::byte> buffer;
+  const auto text = as_text(read_entry(zip, *entry, 64, buffer));
+  int version = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (parsed.ec == std::errc() && version >= 1 && version <= kNewestVersion) return;
+  throw Error(ErrorCode::kUnimplemented,
+              fmt::format("{}: the archive format {} is not known; known are 1 to {}", file, printable(text),
+                          kNewestVersion));
 }
 
-void Flattener::visit_children(const Pending& item, const Node& node) {
-  if (item.depth >= kMaxDepth) {
-    throw Error(ErrorCode::kDataLoss,
-                fmt::format("{}: values nested deeper than {} levels, or in a circle, at \"{}\"", file_,
-                            kMaxDepth, item.name.substr(0, 80)));
+const ZipEntry& find_pickle(const ZipArchive& zip, const std::string& prefix, const std::string& file) {
+  const auto* entry = zip.find(prefix + "data.pkl");
+  const bool is_program = zip.find(prefix + "constants.pkl") != nullptr ||
+                          std::any_of(zip.entries().begin(), zip.entries().end(), [&](const auto& item) {
+                            return item.first.starts_with(prefix + "code/");
+                          });
+  if (is_program) {
+    throw Error(ErrorCode::kUnimplemented,
+                fmt::format("{}: a TorchScript program (torch.jit.save), which carries code; save the "
+                            "state_dict with torch.save instead",
+                            file));
   }
-  if (node.kind == NodeKind::kDict) {
-    for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
-      pending_.push_back({node.items[i + 1], child_name(item, pickle_.at(node.items[i])), item.depth + 1});
+  if (entry == nullptr) {
+    throw Error(ErrorCode::kDataLoss, fmt::format("{}: a zip archive without {}: not a file torch.save wrote",
+                                                  file, printable(prefix + "data.pkl")));
+  }
+  for (const auto& [name, other] : zip.entries()) {
+    const auto slash = name.find('/');
+    if (&other != entry && slash != std::string::npos && name.substr(slash + 1) == "data.pkl") {
+      throw Error(ErrorCode::kDataLoss, fmt::format("{}: two pickles, {} and {}: not a file torch.save wrote",
+                                                    file, printable(entry->name), printable(name)));
     }
-    return;
   }
-  for (std::size_t i = 0; i < node.items.size(); ++i) {
-    Node key;
-    key.kind = NodeKind::kInteger;
-    key.integer = static_cast<std::int64_t>(i);
-    pending_.push_back({node.items[i], child_name(item, key), item.depth + 1});
-  }
-}
-
-void Flattener::visit(const Pending& item) {
-  if (++visits_ > kMaxVisits || pending_.size() > kMaxVisits) {
-    throw Error(ErrorCode::kDataLoss,
-                fmt::format("{}: more than {} values; no checkpoint has that many", file_, kMaxVisits));
-  }
-  const Node& node = pickle_.at(item.handle);
-  switch (node.kind) {
-    case NodeKind::kList:
-    case NodeKind::kTuple:
-    case NodeKind::kDict:
-      return visit_children(item, node);
-    case NodeKind::kTensor:
-      return insert(contents_.tensors, item.name, make_view(node, item.name));
-    case NodeKind::kBool:
-      return insert(contents_.scalars, item.name, Scalar(node.integer != 0));
-    case NodeKind::kInteger:
-      return insert(contents_.scalars, item.name, Scalar(node.integer));
-    case NodeKind::kFloat:
-      return insert(contents_.scalars, item.name, Scalar(node.real));
-    case NodeKind::kText:
-      return insert(contents_.scalars, item.name, Scalar(std::string(node.text)));
-    case NodeKind::kForeign:
-    case NodeKind::kGlobal:
-    case NodeKind::kStorage: {
-      std::string class_name(node.text);
-      std::replace(class_name.begin(), class_name.end(), '\n', '.');
-      while (class_name.ends_with('.')) class_name.pop_back();
-      contents_.skipped.emplace(item.name, class_name);
-      return;
-    }
-    case NodeKind::kNone:
-      return;
-  }
-}
-
-std::vector<std::int64_t> Flattener::read_sizes(Handle tuple, const std::string& name) const {
-  constexpr std::int64_t kMaxSize = std::int64_t{1} << 48;
-  const Node& node = pickle_.at(tuple);
-  if (node.items.size() > kMaxDimensions)
-    throw bad(name, fmt::format("has {} dimensions", node.items.size()));
-  std::vector<std::int64_t> sizes;
-  for (const Handle handle : node.items) {
-    const Node& size = pickle_.at(handle);
-    if (size.kind != NodeKind::kInteger || size.integer < 0 || size.integer > kMaxSize) {
-      throw bad(name, fmt::format("has a size or stride of {}", size.integer));
-    }
-    sizes.push_back(size.integer);
-  }
-  return sizes;
-}
-
-TensorView Flattener::make_view(const Node& node, const std::string& name) const {
-  const Node& storage = pickle_.at(node.items[0]);
-  const std::int64_t offset = pickle_.at(node.items[1]).integer;
-  TensorView view;
-  view.dtype = storage.dtype;
-  view.shape = read_sizes(node.items[2], name);
-  view.strides = read_sizes(node.items[3], name);
-  if (view.shape.size() != view.strides.size())
-    throw bad(name, "has another number of strides than dimensions");
-
-  const std::size_t element = dtype_size(storage.dtype);
-  const auto* record = zip_.find(fmt::format("{}data/{}", prefix_, storage.text));
-  if (record == nullptr)
-    throw bad(name, fmt::format("lies in the storage \"{}\", which is not in the file", storage.text));
-  const auto declared = base::checked_mul(static_cast<std::uint64_t>(storage.integer), element);
-  if (!declared || *declared != record->size()) {
-    throw bad(name, fmt::format("lies in a storage declared as {} elements of {}, but {} bytes are stored",
-                                storage.integer, dtype_name(storage.dtype), record->size()));
-  }
-  view.storage = static_cast<std::uint64_t>(record->data() - contents_.mapping->bytes().data());
-  if (offset < 0 || offset > storage.integer)
-    throw bad(name, fmt::format("begins at element {} of {}", offset, storage.integer));
-
-  std::uint64_t count = 1;
-  std::uint64_t last = 0;  // index of the last element the strides reach
-  for (std::size_t i = 0; i < view.shape.size(); ++i) {
-    const auto size = static_cast<std::uint64_t>(view.shape[i]);
-    const auto product = base::checked_mul(count, size);
-    if (!product) throw bad(name, "has more elements than can be counted");
-    count = *product;
-    const auto reach =
-        size == 0 ? 0 : base::checked_mul(size - 1, static_cast<std::uint64_t>(view.strides[i]));
-    const auto sum = reach ? base::checked_add(last, *reach) : std::nullopt;
-    if (!sum) throw bad(name, "has strides that overflow");
-    last = *sum;
-  }
-  if (count == 0) return view;
-  const auto end = base::checked_add(static_cast<std::uint64_t>(offset), last);
-  if (!end || *end >= static_cast<std::uint64_t>(storage.integer)) {
-    throw bad(name,
-              fmt::format("reaches element {} of a storage of {}", end.value_or(last), storage.integer));
-  }
-  // An expanded view names more elements than are stored; materialising one could cost any amount of memory.
-  if (count > last + 1) throw bad(name, fmt::format("repeats {} stored elements as {}", last + 1, count));
-  view.bytes = record->subspan(static_cast<std::size_t>(offset) * element,
-                               static_cast<std::size_t>(last + 1) * element);
-  return view;
-}
-
-std::string to_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 64)};
+  return *entry;
 }
 
 }  // namespace
 
 void FormatReaders::read_torch_archive(Checkpoint::Contents& contents) {
   const std::string file = contents.path.string();
-  const ZipArchive zip(contents.mapping->bytes(), file);
+  const ZipArchive zip(contents.files.front()->bytes(), file);
   const auto slash = zip.first_name().find('/');
   const std::string prefix = slash == std::string::npos ? "" : zip.first_name().substr(0, slash + 1);
-  if (zip.find(prefix + "constants.pkl") != nullptr) {
-    throw Error(
-        ErrorCode::kUnimplemented,
-        fmt::format(
-            "{}: a TorchScript program (torch.jit.save), which carries code; save the state_dict with "
-            "torch.save instead",
-            file));
-  }
-  const auto* pickle_bytes = zip.find(prefix + "data.pkl");
-  if (pickle_bytes == nullptr) {
-    throw Error(
-        ErrorCode::kDataLoss,
-        fmt::format("{}: a zip archive without \"{}data.pkl\": not a file torch.save wrote", file, prefix));
-  }
-  if (const auto* order = zip.find(prefix + "byteorder"); order != nullptr && to_text(*order) != "little") {
-    throw Error(ErrorCode::kUnimplemented, fmt::format("{}: written on a big-endian machine", file));
+  const ZipEntry& entry = find_pickle(zip, prefix, file);
+  check_version(zip, prefix, file);
+  std::vector<std::byte> buffer;
+  const auto program = read_entry(zip, entry, kMaxPickle, buffer);
+  const Pickle pickle = read_pickle(program, file + ": data.pkl");
+  if (pickle.length != program.size()) {
+    throw Error(ErrorCode::kDataLoss, fmt::format("{}: data.pkl goes on for {} bytes behind its end", file,
+                                                  program.size() - pickle.length));
   }
   contents.format = "torch.save archive";
-  const Pickle pickle = read_pickle(*pickle_bytes, file + ": data.pkl");
-  if (pickle.length != pickle_bytes->size()) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: data.pkl goes on for {} bytes behind its end", file,
-                                                  pickle_bytes->size() - pickle.length));
+  ArchiveStorages storages(zip, prefix, is_big_endian(zip, prefix, file), contents);
+  flatten(pickle, storages, contents);
+  if (!contents.with_tensors()) return;
+  for (const auto& [name, other] : zip.entries()) {
+    if (!other.deflated) zip.payload(other);  // every local header is what the directory says
   }
-  Flattener(pickle, zip, prefix, contents).run();
 }
 
 }  // namespace greenroom::checkpoint

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "checkpoint/atomic_file.h"
 
 namespace greenroom::checkpoint {
 namespace {
@@ -55,8 +56,10 @@ std::string_view storage_class(DType dtype) {
       return "ComplexFloatStorage";
     case DType::kComplex128:
       return "ComplexDoubleStorage";
+    default:
+      break;
   }
-  throw Error(ErrorCode::kInternal, "unknown dtype");
+  throw Error(ErrorCode::kUnimplemented, fmt::format("tensors of {} cannot be written", dtype_name(dtype)));
 }
 
 // The protocol-2 pickle of a dict, and the tensors met on the way in the order of their storage keys.
@@ -270,21 +273,9 @@ void write_entries(const std::filesystem::path& path, const std::string& prefix,
 }  // namespace
 
 void write_torch_archive(const std::filesystem::path& path, const DictToWrite& root) {
-  std::filesystem::path temporary = path;
-  temporary += ".part";
-  try {
+  write_atomically(path, [&](const std::filesystem::path& temporary) {
     write_entries(temporary, path.stem().string(), root);
-    std::filesystem::rename(temporary, path);
-  } catch (const std::filesystem::filesystem_error& error) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw Error(ErrorCode::kUnavailable,
-                fmt::format("{}: cannot be written: {}", path.string(), error.code().message()));
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
+  });
 }
 
 }  // namespace greenroom::checkpoint

@@ -106,7 +106,7 @@ torch::Tensor Weights::read(const checkpoint::TensorView& view, const std::strin
   torch::Tensor tensor;
   if (aligned) {
     tensor = torch::from_blob(
-        data, view.shape, view.strides, [mapping = file_.mapping()](void*) {}, options);
+        data, view.shape, view.strides, [kept = file_.keep_alive()](void*) {}, options);
   } else {
     auto bytes = torch::empty({static_cast<std::int64_t>(view.bytes.size())}, torch::kUInt8);
     std::memcpy(bytes.data_ptr(), data, view.bytes.size());
