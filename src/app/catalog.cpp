@@ -8,7 +8,6 @@
 namespace greenroom::app {
 
 namespace fs = std::filesystem;
-namespace {
 
 // All releases of IndexTTS (1.5, 2, 2.5) name their language model so, and nothing else does.
 bool is_index_tts(const fs::path& path) {
@@ -17,7 +16,13 @@ bool is_index_tts(const fs::path& path) {
   return fs::exists(folder / "gpt.pth", ignored);
 }
 
-}  // namespace
+bool is_voice(const fs::path& path) {
+  std::error_code ignored;
+  if (is_index_tts(path)) return false;
+  if (fs::is_directory(path, ignored)) return !fs::exists(path / "model.safetensors.index.json", ignored);
+  return !fs::exists(path, ignored) ||
+         fs::exists(fs::absolute(path, ignored).parent_path() / "config.yaml", ignored);
+}
 
 models::ddsp_svc::Description describe_voice(const fs::path& path, const fs::path& pretrain_dir) {
   if (is_index_tts(path)) {

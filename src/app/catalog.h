@@ -9,6 +9,11 @@
 
 namespace greenroom::app {
 
+// Is there the layout of an IndexTTS model, or of a DDSP-SVC voice (a config.yaml beside the model, or a
+// folder that is no IndexTTS model)? Looks at file names only.
+bool is_index_tts(const std::filesystem::path& path);
+bool is_voice(const std::filesystem::path& path);
+
 // A DDSP-SVC voice's components with their exact sizes, from file headers alone; never opens the models
 // library. Throws base::Error; for something that is no voice, the message says what it is instead.
 models::ddsp_svc::Description describe_voice(const std::filesystem::path& path,

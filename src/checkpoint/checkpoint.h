@@ -1,9 +1,9 @@
 // Opens a checkpoint of any supported format and finds tensors in it by name. Reads headers only: tensor
 // bytes are mapped, never copied, and touched by nobody but the caller.
 //
-// Formats, told apart by content and never by file name: torch.save's zip archive and the stream it wrote before
-// PyTorch 1.6 (pickles read by our own machine, which constructs no object and runs no code), safetensors, and
-// safetensors in shards with their index. docs/checkpoint_formats.md has the details.
+// Formats, told apart by content and never by file name: torch.save's zip archive and the stream it wrote
+// before PyTorch 1.6 (pickles read by our own machine, which constructs no object and runs no code),
+// safetensors, and safetensors in shards with their index. docs/checkpoint_formats.md has the details.
 #pragma once
 
 #include <cstdint>

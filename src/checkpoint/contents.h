@@ -36,6 +36,8 @@ struct FormatReaders {
   static void read_safetensors_index(Checkpoint::Contents& contents);
 };
 
+inline constexpr std::string_view kTorchArchiveFormat = "torch.save archive";
+
 // Largest total of what compressed entries unpack to.
 constexpr std::uint64_t kMaxUnpacked = std::uint64_t{1} << 30;
 

@@ -30,15 +30,16 @@ float half_to_float(std::uint16_t half) {
   constexpr std::uint32_t kInfinity = 0x7C00;
   if (magnitude >= kInfinity) return std::bit_cast<float>(sign | 0x7F800000U | ((magnitude & 0x3FFU) << 13));
   constexpr float kRebias = 0x1p112F;
-  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(
-                                         std::bit_cast<float>(magnitude << 13) * kRebias));
+  return std::bit_cast<float>(sign |
+                              std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude << 13) * kRebias));
 }
 
 std::uint16_t float_to_half(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000U);
   const std::uint32_t magnitude = bits & 0x7FFFFFFFU;
-  if (magnitude > 0x7F800000U) return static_cast<std::uint16_t>(sign | 0x7E00U | ((magnitude >> 13) & 0x3FFU));
+  if (magnitude > 0x7F800000U)
+    return static_cast<std::uint16_t>(sign | 0x7E00U | ((magnitude >> 13) & 0x3FFU));
   if (magnitude >= 0x477FF000U) return static_cast<std::uint16_t>(sign | 0x7C00U);  // rounds to 65536 or more
   if (magnitude < 0x38800000U) {
     // Subnormal: adding 0.5 leaves the rounded multiple of 2^-24 in the low bits.
@@ -100,7 +101,7 @@ bool has_f16c() {
 constexpr std::size_t kLanes = 8;
 
 __attribute__((target("avx,f16c"))) std::size_t narrow_with_f16c(const std::byte* in, std::byte* out,
-                                                                  std::size_t count) {
+                                                                 std::size_t count) {
   std::size_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     const __m256 values = _mm256_loadu_ps(reinterpret_cast<const float*>(in + i * sizeof(float)));
@@ -111,7 +112,7 @@ __attribute__((target("avx,f16c"))) std::size_t narrow_with_f16c(const std::byte
 }
 
 __attribute__((target("avx,f16c"))) std::size_t widen_with_f16c(const std::byte* in, std::byte* out,
-                                                                 std::size_t count) {
+                                                                std::size_t count) {
   std::size_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + i * sizeof(std::uint16_t)));

@@ -1,4 +1,5 @@
-// Images of weights kept in host memory, ready to be copied back to a device: the tier between device and disk.
+// Images of weights kept in host memory, ready to be copied back to a device: the tier between device and
+// disk.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,9 @@
 
 namespace greenroom::checkpoint {
 
-// Keeps at most `budget` bytes; what was used longest ago goes first. An image handed out stays valid for as long
-// as the pointer is held, even when it has gone from here. Thread-safe; allocates and frees outside its lock.
+// Keeps at most `budget` bytes; what was used longest ago goes first. An image handed out stays valid for as
+// long as the pointer is held, even when it has gone from here. Thread-safe; allocates and frees outside its
+// lock.
 class HostCache {
  public:
   using Allocate = std::function<std::unique_ptr<HostMemory>(std::uint64_t bytes)>;
@@ -23,8 +25,8 @@ class HostCache {
   // The image of that key, which counts as used now. Null when there is none.
   std::shared_ptr<HostMemory> find(const std::string& key);
 
-  // Memory for an image, made room for by dropping older ones. It counts against the budget from now on, but is
-  // found only after keep(); when the pointer is given up before that, the bytes are free again. Null when
+  // Memory for an image, made room for by dropping older ones. It counts against the budget from now on, but
+  // is found only after keep(); when the pointer is given up before that, the bytes are free again. Null when
   // `bytes` exceed the budget, or everything else is in use, or the system has no memory.
   std::shared_ptr<HostMemory> reserve(const std::string& key, std::uint64_t bytes, const Allocate& allocate);
 
@@ -40,7 +42,7 @@ class HostCache {
   struct Image {
     std::string key;
     std::uint64_t bytes = 0;
-    std::shared_ptr<HostMemory> memory;        // null while it is filled
+    std::shared_ptr<HostMemory> memory;  // null while it is filled
     std::weak_ptr<HostMemory> being_filled;
   };
   using Images = std::list<Image>;

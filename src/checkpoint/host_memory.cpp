@@ -18,7 +18,8 @@ namespace {
 
 class MappedMemory final : public HostMemory {
  public:
-  explicit MappedMemory(std::uint64_t bytes) : size_(static_cast<std::size_t>(std::max<std::uint64_t>(bytes, 1))) {
+  explicit MappedMemory(std::uint64_t bytes)
+      : size_(static_cast<std::size_t>(std::max<std::uint64_t>(bytes, 1))) {
     void* mapped = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) {
       throw base::Error(base::ErrorCode::kResourceExhausted,

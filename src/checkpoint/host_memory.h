@@ -22,8 +22,8 @@ std::unique_ptr<HostMemory> allocate_host_memory(std::uint64_t bytes);
 // equal sizes.
 void stream_copy(std::span<const std::byte> from, std::span<std::byte> to);
 
-// Where the bytes of a load go: a block of memory of some device, reached by copies that may run while more is
-// read. A lane is an order of copies; each is used by one thread at a time, different ones side by side.
+// Where the bytes of a load go: a block of memory of some device, reached by copies that may run while more
+// is read. A lane is an order of copies; each is used by one thread at a time, different ones side by side.
 class CopyTarget {
  public:
   virtual ~CopyTarget() = default;

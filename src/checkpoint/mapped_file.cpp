@@ -93,10 +93,11 @@ void MappedFile::check_unchanged() const {
                        static_cast<std::size_t>(status.st_size) == size_ &&
                        modified_ns(status) == modified_ns_ && !guard_->faulted();
   if (is_same) return;
-  throw Error(ErrorCode::kDataLoss,
-              fmt::format("{}: the file changed while it was in use; load the model again, and replace files by "
-                          "renaming a finished copy over them",
-                          path_.string()));
+  throw Error(
+      ErrorCode::kDataLoss,
+      fmt::format("{}: the file changed while it was in use; load the model again, and replace files by "
+                  "renaming a finished copy over them",
+                  path_.string()));
 }
 
 void MappedFile::expect_headers() const {

@@ -11,8 +11,8 @@ namespace greenroom::checkpoint {
 
 class FaultGuard;
 
-// Unmaps and closes on destruction. A file that is truncated while it is mapped reads as zeros and is reported
-// by check_unchanged(); it kills nobody. Thread-safe once constructed.
+// Unmaps and closes on destruction. A file that is truncated while it is mapped reads as zeros and is
+// reported by check_unchanged(); it kills nobody. Thread-safe once constructed.
 class MappedFile {
  public:
   // Throws Error: kNotFound (absent, a folder, a device), kDataLoss (empty), kUnavailable (no permission, too

@@ -78,7 +78,8 @@ void Flattener::run() {
 template <typename Map, typename Value>
 void Flattener::insert(Map& map, const Pending& item, Value value) {
   if (!map.emplace(item.name, std::move(value)).second && !item.is_attribute) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: the name {} occurs twice", file_, printable(item.name)));
+    throw Error(ErrorCode::kDataLoss,
+                fmt::format("{}: the name {} occurs twice", file_, printable(item.name)));
   }
 }
 
@@ -107,8 +108,8 @@ void Flattener::add_pending(const Pending& parent, Handle child, const std::stri
 void Flattener::visit_children(const Pending& item, const Node& node) {
   if (item.depth >= kMaxDepth) {
     throw Error(ErrorCode::kDataLoss,
-                fmt::format("{}: values nested deeper than {} levels, or in a circle, at {}", file_, kMaxDepth,
-                            printable(item.name)));
+                fmt::format("{}: values nested deeper than {} levels, or in a circle, at {}", file_,
+                            kMaxDepth, printable(item.name)));
   }
   if (node.items.size() > kMaxVisits - visits_) {
     throw Error(ErrorCode::kDataLoss,
@@ -232,7 +233,8 @@ TensorView Flattener::make_view(const Node& node, const std::string& name) const
   if (reach->count == 0) return view;
   const auto end = base::checked_add(static_cast<std::uint64_t>(offset), reach->last);
   if (!end || *end >= elements) {
-    throw bad(name, fmt::format("reaches element {} of a storage of {}", end.value_or(reach->last), elements));
+    throw bad(name,
+              fmt::format("reaches element {} of a storage of {}", end.value_or(reach->last), elements));
   }
   // An expanded view names more elements than are stored; materialising one could cost any amount of memory.
   if (reach->count > reach->last + 1)

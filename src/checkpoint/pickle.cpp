@@ -273,8 +273,8 @@ void Machine::set_items(std::vector<Handle> items) {
   node(target).items.insert(node(target).items.end(), items.begin(), items.end());
 }
 
-// The attributes of an object. Those of a dict are no items of it (OrderedDict's _metadata), those of a tensor
-// say nothing about its values; a foreign object's are kept to be looked at.
+// The attributes of an object. Those of a dict are no items of it (OrderedDict's _metadata), those of a
+// tensor say nothing about its values; a foreign object's are kept to be looked at.
 void Machine::build() {
   const Handle state = pop();
   Node& target = node(top());
@@ -360,8 +360,9 @@ Handle Machine::make_tensor(const Node& function, const std::vector<Handle>& arg
   Node made;
   made.kind = NodeKind::kForeign;
   made.text = function.text;
-  const bool well_formed = is(0, NodeKind::kStorage) && is(1, NodeKind::kInteger) && is(2, NodeKind::kTuple) &&
-                           is(3, NodeKind::kTuple) && args.size() <= metadata + 1 &&
+  const bool well_formed = is(0, NodeKind::kStorage) && is(1, NodeKind::kInteger) &&
+                           is(2, NodeKind::kTuple) && is(3, NodeKind::kTuple) &&
+                           args.size() <= metadata + 1 &&
                            (!with_dtype || (is(6, NodeKind::kGlobal) && node(args[6]).global == kDType));
   // Metadata marks a view that is to be conjugated or negated when read.
   const bool is_lazy = is(metadata, NodeKind::kDict) && !node(args[metadata]).items.empty();

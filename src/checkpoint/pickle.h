@@ -39,11 +39,11 @@ using Handle = std::uint32_t;
 struct Node {
   NodeKind kind = NodeKind::kNone;
   DType dtype = DType::kFloat32;  // of a tensor and a storage, and of a global that names a storage class
-  bool untyped = false;           // a storage (class) counted in bytes, whose tensors say their dtype themselves
-  int global = 0;                 // which known global, see pickle.cpp
-  std::int64_t integer = 0;       // kBool, kInteger; elements of a kStorage
-  double real = 0;                // kFloat
-  std::string_view text;  // kText; name of kForeign and kGlobal; key of kStorage. Borrowed from the input.
+  bool untyped = false;      // a storage (class) counted in bytes, whose tensors say their dtype themselves
+  int global = 0;            // which known global, see pickle.cpp
+  std::int64_t integer = 0;  // kBool, kInteger; elements of a kStorage
+  double real = 0;           // kFloat
+  std::string_view text;     // kText; name of kForeign and kGlobal; key of kStorage. Borrowed from the input.
   std::vector<Handle> items;  // elements; key, value, key, value of a kDict;
                               // storage, offset, sizes, strides of a kTensor;
                               // key, offset, elements of the view that a kStorage of a legacy stream is;
@@ -67,8 +67,8 @@ struct Pickle {
 };
 
 // Throws Error(kDataLoss) naming the opcode and its offset: an opcode that is not allowed, a stack that
-// underflows, a limit exceeded, an end before STOP. Views in the result borrow `bytes`, which may go on behind
-// STOP.
+// underflows, a limit exceeded, an end before STOP. Views in the result borrow `bytes`, which may go on
+// behind STOP.
 Pickle read_pickle(std::span<const std::byte> bytes, const std::string& what,
                    const PickleLimits& limits = {});
 

@@ -33,10 +33,10 @@ ReadPlan::ReadPlan(Checkpoint source, const Choice& choose) : source_(std::move(
     const auto dtype = choose(name, view);
     if (!dtype) continue;
     if (*dtype != view.dtype && !can_convert(view.dtype, *dtype)) {
-      throw base::Error(base::ErrorCode::kInvalidArgument,
-                        fmt::format("{}: the tensor {} holds {}, which cannot become {}",
-                                    source_.path().string(), printable(name), dtype_name(view.dtype),
-                                    dtype_name(*dtype)));
+      throw base::Error(
+          base::ErrorCode::kInvalidArgument,
+          fmt::format("{}: the tensor {} holds {}, which cannot become {}", source_.path().string(),
+                      printable(name), dtype_name(view.dtype), dtype_name(*dtype)));
     }
     wanted.push_back({&name, &view, *dtype});
   }
@@ -55,8 +55,7 @@ ReadPlan::ReadPlan(Checkpoint source, const Choice& choose) : source_(std::move(
       source_bytes_ += view.bytes.size();
       bytes_ = align(bytes_ + bytes);
     }
-    tensors_.emplace(*item.name,
-                     PlacedTensor{item.dtype, view.shape, view.strides, known->second, bytes});
+    tensors_.emplace(*item.name, PlacedTensor{item.dtype, view.shape, view.strides, known->second, bytes});
   }
 }
 

@@ -84,7 +84,8 @@ Entry read_entry(const std::string& name, const base::Json& json, const std::str
   for (const auto& size : shape) {
     const auto value = as_size(size, what + ": a size");
     const auto product = base::checked_mul(bytes, value);
-    if (!product || *product > (std::uint64_t{1} << 62) || value > (std::uint64_t{1} << 48)) throw fail("has more elements than can be counted");
+    if (!product || *product > (std::uint64_t{1} << 62) || value > (std::uint64_t{1} << 48))
+      throw fail("has more elements than can be counted");
     bytes = *product;
     entry.view.shape.push_back(static_cast<std::int64_t>(value));
   }
@@ -167,10 +168,11 @@ void FormatReaders::read_safetensors(Checkpoint::Contents& contents) {
   std::uint64_t expected = 0;
   for (auto& entry : entries) {
     if (entry.begin != expected) {
-      throw Error(ErrorCode::kDataLoss,
-                  fmt::format("{}: the tensor {} begins at {}, expected {}: tensors must neither overlap nor leave "
-                              "holes",
-                              file, printable(entry.name), entry.begin, expected));
+      throw Error(
+          ErrorCode::kDataLoss,
+          fmt::format("{}: the tensor {} begins at {}, expected {}: tensors must neither overlap nor leave "
+                      "holes",
+                      file, printable(entry.name), entry.begin, expected));
     }
     expected = entry.end;
     if (expected > data.size()) {

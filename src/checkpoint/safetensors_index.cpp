@@ -26,7 +26,8 @@ void check_shard_name(const Checkpoint::Contents& contents, const std::string& n
   const bool is_bare = !name.empty() && name != "." && name != ".." && is_plain_utf8(name) &&
                        name.find('/') == std::string::npos && name.find('\\') == std::string::npos;
   if (!is_bare)
-    throw bad(contents, fmt::format("names the shard {}, which is not the name of a file beside it", printable(name)));
+    throw bad(contents,
+              fmt::format("names the shard {}, which is not the name of a file beside it", printable(name)));
 }
 
 }  // namespace
@@ -58,7 +59,8 @@ void FormatReaders::read_safetensors_index(Checkpoint::Contents& contents) {
     for (const auto& tensor : tensors) {
       const auto found = shard.tensors.find(tensor);
       if (found == shard.tensors.end()) {
-        throw bad(contents, fmt::format("the tensor {} is not in {}, where it should be", printable(tensor), name));
+        throw bad(contents,
+                  fmt::format("the tensor {} is not in {}, where it should be", printable(tensor), name));
       }
       found->second.storage += (std::uint64_t{contents.files.size()} << 48);  // apart from other shards'
       contents.tensors.insert(std::move(*found));

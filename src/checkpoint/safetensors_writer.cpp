@@ -111,8 +111,10 @@ class Writer {
  private:
   void choose() {
     for (const auto& [name, class_name] : source_.skipped()) {
-      if (is_tensor_class(class_name)) leave_out(name, class_name);
-      else report_.skipped.emplace(name, class_name);
+      if (is_tensor_class(class_name))
+        leave_out(name, class_name);
+      else
+        report_.skipped.emplace(name, class_name);
     }
     std::set<std::tuple<std::uint64_t, const std::byte*>> seen;
     for (const auto& [name, view] : source_.tensors()) {
@@ -128,9 +130,8 @@ class Writer {
       if (!view.bytes.empty() && !seen.emplace(view.storage, view.bytes.data()).second) ++report_.copies;
       items_.push_back({name, &view, dtype, static_cast<std::uint64_t>(view.numel()) * dtype_size(dtype)});
     }
-    std::stable_sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) {
-      return dtype_size(a.dtype) > dtype_size(b.dtype);
-    });
+    std::stable_sort(items_.begin(), items_.end(),
+                     [](const Item& a, const Item& b) { return dtype_size(a.dtype) > dtype_size(b.dtype); });
     report_.tensors = items_.size();
   }
 

@@ -34,15 +34,15 @@ class ArchiveStorages final : public StorageSource {
   Storage find(const Node& storage, std::uint64_t bytes, const std::string& name) override {
     const auto* entry = zip_.find(fmt::format("{}data/{}", prefix_, storage.text));
     const auto bad = [&](const std::string& problem) {
-      return Error(ErrorCode::kDataLoss,
-                   fmt::format("{}: the tensor {} lies in {}", contents_.path.string(), printable(name), problem));
+      return Error(ErrorCode::kDataLoss, fmt::format("{}: the tensor {} lies in {}", contents_.path.string(),
+                                                     printable(name), problem));
     };
     if (entry == nullptr) {
       throw bad(fmt::format("the storage {}, which is not in the file", printable(storage.text)));
     }
     if (bytes != entry->size) {
-      throw bad(fmt::format("a storage declared as {} elements of {}, but {} bytes are stored", storage.integer,
-                            dtype_name(storage.dtype), entry->size));
+      throw bad(fmt::format("a storage declared as {} elements of {}, but {} bytes are stored",
+                            storage.integer, dtype_name(storage.dtype), entry->size));
     }
     if (!contents_.with_tensors()) return {entry->header_offset, bytes, {}};
     const bool as_it_lies = !entry->deflated && (!big_endian_ || dtype_size(storage.dtype) == 1);
@@ -161,7 +161,7 @@ void FormatReaders::read_torch_archive(Checkpoint::Contents& contents) {
     throw Error(ErrorCode::kDataLoss, fmt::format("{}: data.pkl goes on for {} bytes behind its end", file,
                                                   program.size() - pickle.length));
   }
-  contents.format = "torch.save archive";
+  contents.format = kTorchArchiveFormat;
   ArchiveStorages storages(zip, prefix, is_big_endian(zip, prefix, file), contents);
   flatten(pickle, storages, contents);
   if (!contents.with_tensors()) return;

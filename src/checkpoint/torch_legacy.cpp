@@ -1,5 +1,5 @@
-// The stream that torch.save wrote before PyTorch 1.6: five pickles (magic number, protocol, system, the object,
-// the keys of its storages) and then the storages in the order of the keys.
+// The stream that torch.save wrote before PyTorch 1.6: five pickles (magic number, protocol, system, the
+// object, the keys of its storages) and then the storages in the order of the keys.
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -64,8 +64,8 @@ class StreamStorages final : public StorageSource {
 
   Storage find(const Node& storage, std::uint64_t bytes, const std::string& name) override {
     const auto bad = [&](const std::string& problem) {
-      return Error(ErrorCode::kDataLoss,
-                   fmt::format("{}: the tensor {} lies in {}", contents_.path.string(), printable(name), problem));
+      return Error(ErrorCode::kDataLoss, fmt::format("{}: the tensor {} lies in {}", contents_.path.string(),
+                                                     printable(name), problem));
     };
     const auto found = stretches_.find(storage.text);
     if (found == stretches_.end())
@@ -80,13 +80,15 @@ class StreamStorages final : public StorageSource {
       const std::size_t element = dtype_size(storage.dtype);
       const std::uint64_t elements = bytes / element;
       if (begin > elements || count > elements - begin)
-        throw bad(fmt::format("a view of elements {} to {} of a storage of {}", begin, begin + count, elements));
+        throw bad(
+            fmt::format("a view of elements {} to {} of a storage of {}", begin, begin + count, elements));
       first = begin * element;
       size = count * element;
     }
     if (!contents_.with_tensors()) return {offset, size, {}};
     const auto all = contents_.files.front()->bytes();
-    return {offset, size, all.subspan(static_cast<std::size_t>(offset + first), static_cast<std::size_t>(size))};
+    return {offset, size,
+            all.subspan(static_cast<std::size_t>(offset + first), static_cast<std::size_t>(size))};
   }
 
  private:
@@ -131,18 +133,18 @@ void LegacyReader::check_header() {
     }
   }
   if (!is_little) {
-    throw Error(ErrorCode::kUnimplemented,
-                fmt::format("{}: a legacy PyTorch stream written on a big-endian machine; load it in PyTorch and "
-                            "torch.save it again",
-                            file_));
+    throw Error(
+        ErrorCode::kUnimplemented,
+        fmt::format("{}: a legacy PyTorch stream written on a big-endian machine; load it in PyTorch and "
+                    "torch.save it again",
+                    file_));
   }
 }
 
 void LegacyReader::declare(const Pickle& object) {
   for (const Node& node : object.nodes) {
     if (node.kind != NodeKind::kStorage) continue;
-    const auto bytes =
-        base::checked_mul(static_cast<std::uint64_t>(node.integer), dtype_size(node.dtype));
+    const auto bytes = base::checked_mul(static_cast<std::uint64_t>(node.integer), dtype_size(node.dtype));
     if (!bytes) throw bad(fmt::format("a storage of {} elements", node.integer));
     const auto [found, is_new] = declared_.emplace(std::string(node.text), Declared{node.dtype, *bytes});
     if (!is_new && (found->second.dtype != node.dtype || found->second.bytes != *bytes))

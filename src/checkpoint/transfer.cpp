@@ -107,12 +107,12 @@ bool is_worth_direct_io(const MappedFile& file) {
 class FileReader {
  public:
   FileReader(const MappedFile& file, DirectIo direct_io) : file_(file) {
-    const bool wanted = direct_io == DirectIo::kAlways ||
-                        (direct_io == DirectIo::kAuto && is_worth_direct_io(file));
+    const bool wanted =
+        direct_io == DirectIo::kAlways || (direct_io == DirectIo::kAuto && is_worth_direct_io(file));
     // By way of /proc, so that it is the same file even if another one has its name by now.
     if (wanted) {
-      direct_ = ::open(fmt::format("/proc/self/fd/{}", file.descriptor()).c_str(),
-                       O_RDONLY | O_CLOEXEC | O_DIRECT);
+      direct_ =
+          ::open(fmt::format("/proc/self/fd/{}", file.descriptor()).c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
     }
   }
   ~FileReader() {
@@ -123,8 +123,8 @@ class FileReader {
 
   const MappedFile& file() const { return file_; }
 
-  // Reads [begin, end) and returns where in `buffer` it lies. REQUIRES: buffer aligned to a block, with a block
-  // to spare at each end.
+  // Reads [begin, end) and returns where in `buffer` it lies. REQUIRES: buffer aligned to a block, with a
+  // block to spare at each end.
   std::span<const std::byte> read(std::uint64_t begin, std::uint64_t end, std::span<std::byte> buffer) const {
     if (direct_ >= 0) {
       const std::uint64_t first = begin / kBlock * kBlock;
@@ -220,7 +220,8 @@ class Transfer {
     }
   }
 
-  void fill(unsigned thread, std::span<std::byte> staging, std::size_t raw_bytes, std::size_t converted_bytes) {
+  void fill(unsigned thread, std::span<std::byte> staging, std::size_t raw_bytes,
+            std::size_t converted_bytes) {
     unsigned turn = 0;
     while (!stopped_.load()) {
       const std::size_t index = next_.fetch_add(1);
@@ -236,8 +237,9 @@ class Transfer {
   }
 
   void pass(const Chunk& chunk, unsigned lane, const Slot& slot) {
-    const std::span<const std::byte> raw =
-        chunk.file == nullptr ? std::span<const std::byte>{} : reader(*chunk.file).read(chunk.begin, chunk.end, slot.raw);
+    const std::span<const std::byte> raw = chunk.file == nullptr
+                                               ? std::span<const std::byte>{}
+                                               : reader(*chunk.file).read(chunk.begin, chunk.end, slot.raw);
     std::uint64_t bytes = 0;
     std::size_t used = 0;  // of slot.converted, by copies that may still run
     for (const Part& part : chunk.parts) {

@@ -24,10 +24,10 @@ enum class DirectIo {
 };
 
 struct TransferOptions {
-  unsigned threads = 0;                  // readers; 0: as many as the machine has cores, at most 4
-  std::size_t chunk_bytes = 1u << 20;    // read at once; staging memory is about 2 of these for each thread
+  unsigned threads = 0;                // readers; 0: as many as the machine has cores, at most 4
+  std::size_t chunk_bytes = 1u << 20;  // read at once; staging memory is about 2 of these for each thread
   DirectIo direct_io = DirectIo::kAuto;
-  std::span<std::byte> image;            // filled with a copy of the block; empty: none wanted
+  std::span<std::byte> image;                    // filled with a copy of the block; empty: none wanted
   const std::atomic<bool>* cancelled = nullptr;  // looked at between chunks
   // In bytes of the source. Called from the reader threads, one at a time.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;

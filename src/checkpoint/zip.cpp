@@ -44,9 +44,10 @@ struct Directory {
 };
 
 Error broken(const std::string& what, const std::string& problem) {
-  return Error(ErrorCode::kDataLoss,
-               fmt::format("{}: {}; the file is truncated (a broken download?) or has something behind its end",
-                           what, problem));
+  return Error(
+      ErrorCode::kDataLoss,
+      fmt::format("{}: {}; the file is truncated (a broken download?) or has something behind its end", what,
+                  problem));
 }
 
 Error in_parts(const std::string& what) {
@@ -190,13 +191,14 @@ ZipArchive::ZipArchive(std::span<const std::byte> file, std::string what)
   const Directory directory = read_end(file, what_);
   const auto directory_end = base::checked_add(directory.offset, directory.size);
   if (!directory_end || *directory_end != directory.end) {
-    throw broken(what_, fmt::format("the zip directory of {} bytes at {} does not end where the end record begins",
-                                    directory.size, directory.offset));
+    throw broken(what_,
+                 fmt::format("the zip directory of {} bytes at {} does not end where the end record begins",
+                             directory.size, directory.offset));
   }
   constexpr std::uint64_t kSmallestEntry = 46;
   if (directory.entries > kMaxEntries || directory.entries * kSmallestEntry > directory.size) {
-    throw Error(ErrorCode::kDataLoss, fmt::format("{}: the zip directory claims {} entries in {} bytes", what_,
-                                                  directory.entries, directory.size));
+    throw Error(ErrorCode::kDataLoss, fmt::format("{}: the zip directory claims {} entries in {} bytes",
+                                                  what_, directory.entries, directory.size));
   }
   ByteReader reader(file.first(static_cast<std::size_t>(directory.end)), what_,
                     static_cast<std::size_t>(directory.offset));
@@ -218,10 +220,11 @@ void ZipArchive::add(ZipEntry entry) {
   const auto shortest = base::checked_add(entry.header_offset, kLocalHeaderSize + entry.name.size());
   const auto end = shortest ? base::checked_add(*shortest, entry.stored_size) : std::nullopt;
   if (!end || *end > file_.size()) {
-    throw Error(ErrorCode::kDataLoss,
-                fmt::format("{}: the entry {} of {} bytes at {} reaches behind the end; the file is truncated "
-                            "or corrupt",
-                            what_, printable(entry.name), entry.stored_size, entry.header_offset));
+    throw Error(
+        ErrorCode::kDataLoss,
+        fmt::format("{}: the entry {} of {} bytes at {} reaches behind the end; the file is truncated "
+                    "or corrupt",
+                    what_, printable(entry.name), entry.stored_size, entry.header_offset));
   }
   next_offset_[entry.header_offset] = *end;  // the least it can be, until check_extents knows better
   std::string name = entry.name;
@@ -278,12 +281,13 @@ std::span<const std::byte> ZipArchive::payload(const ZipEntry& entry) const {
 std::vector<std::byte> ZipArchive::inflate(const ZipEntry& entry, std::uint64_t limit) const {
   const bool is_bomb = entry.size > kSmall && entry.size / kMaxRatio > entry.stored_size;
   if (is_bomb || entry.size > limit) {
-    throw Error(ErrorCode::kResourceExhausted,
-                fmt::format("{}: the compressed entry {} would unpack from {} to {}{}; save the model again with "
-                            "torch.save, which does not compress",
-                            what_, printable(entry.name), base::format_bytes(entry.stored_size),
-                            base::format_bytes(entry.size),
-                            is_bomb ? ", as zip bombs do" : ", more than is allowed"));
+    throw Error(
+        ErrorCode::kResourceExhausted,
+        fmt::format("{}: the compressed entry {} would unpack from {} to {}{}; save the model again with "
+                    "torch.save, which does not compress",
+                    what_, printable(entry.name), base::format_bytes(entry.stored_size),
+                    base::format_bytes(entry.size),
+                    is_bomb ? ", as zip bombs do" : ", more than is allowed"));
   }
   const auto corrupt = [&](const char* problem) {
     return Error(ErrorCode::kDataLoss,

@@ -27,9 +27,9 @@ class ZipArchive {
  public:
   // Reads the directory at the end of the file; local headers only when an entry's payload is asked for.
   // Throws Error(kDataLoss): no or damaged directory, an entry that is encrypted, packed with anything but
-  // deflate, duplicate (names that differ in case only count as the same, since PyTorch's own reader takes one
-  // for the other), named like a path that leaves the folder, or overlapping another one; anything before the
-  // first entry or between the last one and the directory; kUnimplemented for several disks.
+  // deflate, duplicate (names that differ in case only count as the same, since PyTorch's own reader takes
+  // one for the other), named like a path that leaves the folder, or overlapping another one; anything before
+  // the first entry or between the last one and the directory; kUnimplemented for several disks.
   ZipArchive(std::span<const std::byte> file, std::string what);
 
   // Null when absent. Names are compared exactly.

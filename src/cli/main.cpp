@@ -30,9 +30,13 @@ struct Arguments {
   double t_start = 0;
   bool real = false;
   bool json = false;
+  bool verify = false;
+  std::string dtype;
   ConvertArguments convert;
-  std::vector<fs::path> paths;
+  EstimateArguments estimate;
+  ConvertCheckpointArguments convert_checkpoint;
   fs::path folder;
+  fs::path file;
 };
 
 // "1:0.3,2:0.7". Throws CLI::ValidationError.
@@ -62,6 +66,12 @@ std::string check_budget(const std::string& text) {
   } catch (const Error& error) {
     return error.what();
   }
+}
+
+std::string check_float_type(const std::string& text) {
+  const auto dtype = checkpoint::parse_dtype(text);
+  return dtype && checkpoint::is_floating(*dtype) ? ""
+                                                  : text + " is not float32, float16, bfloat16 or float64";
 }
 
 std::string check_log_level(const std::string& text) {
@@ -127,10 +137,44 @@ int dispatch(CLI::App& program, Arguments& arguments) {
   if (auto* convert = program.get_subcommand("convert"); convert->parsed()) {
     return run_convert(config, finish_convert(*convert, arguments));
   }
-  if (program.got_subcommand("estimate")) return run_estimate(config, arguments.paths, arguments.json);
+  const auto dtype = checkpoint::parse_dtype(arguments.dtype);
+  if (program.got_subcommand("estimate")) {
+    if (dtype) arguments.estimate.dtype = *dtype;
+    arguments.estimate.json = arguments.json;
+    return run_estimate(config, arguments.estimate);
+  }
+  if (program.got_subcommand("inspect")) return run_inspect(arguments.file, arguments.json, arguments.verify);
+  if (program.got_subcommand("convert-checkpoint")) {
+    arguments.convert_checkpoint.dtype = dtype;
+    return run_convert_checkpoint(arguments.convert_checkpoint);
+  }
   if (program.got_subcommand("demo-models")) return run_demo_models(arguments.folder, arguments.real);
   if (program.got_subcommand("gpu")) return run_gpu(arguments.json);
   return run_serve(config);
+}
+
+void add_checkpoint_commands(CLI::App& program, Arguments& arguments) {
+  auto* estimate = program.add_subcommand("estimate", "Say what models need, from their headers alone");
+  estimate->add_option("PATH", arguments.estimate.paths, "Models, their folders, or checkpoint files")
+      ->required();
+  estimate->add_option("--dtype", arguments.dtype, "Of the weights on the device (default float32)")
+      ->check(check_float_type);
+  estimate->add_flag("--json", arguments.json, "As JSON");
+  auto* inspect =
+      program.add_subcommand("inspect", "List what a checkpoint file holds, running none of its code");
+  inspect->add_option("FILE", arguments.file, "A .pt, .pth, .safetensors, or an index of shards")->required();
+  inspect->add_flag("--json", arguments.json, "As JSON");
+  inspect->add_flag("--verify", arguments.verify, "Read all of it and compare it with its checksums");
+  auto* convert =
+      program.add_subcommand("convert-checkpoint", "Save a checkpoint as safetensors, free of pickled code");
+  auto& options = arguments.convert_checkpoint;
+  convert->add_option("IN", options.input, "A checkpoint of any format that inspect reads")->required();
+  convert->add_option("OUT", options.output, "Where to write: .safetensors")->required();
+  convert->add_option("--dtype", arguments.dtype, "Of the floating-point tensors (default: as they are)")
+      ->check(check_float_type);
+  convert->add_flag("--skip-unsupported", options.skip_unsupported,
+                    "Leave out what safetensors cannot hold, instead of failing");
+  convert->add_flag("--force", options.force, "Overwrite an existing file");
 }
 
 void describe(CLI::App& program, Arguments& arguments) {
@@ -153,9 +197,7 @@ void describe(CLI::App& program, Arguments& arguments) {
   program.fallthrough();
   program.add_subcommand("serve", "Serve over HTTP (the default)");
   add_convert_options(*program.add_subcommand("convert", "Convert a recording to another voice"), arguments);
-  auto* estimate = program.add_subcommand("estimate", "Say what models need, from their headers alone");
-  estimate->add_option("PATH", arguments.paths, "Models or their folders")->required();
-  estimate->add_flag("--json", arguments.json, "As JSON");
+  add_checkpoint_commands(program, arguments);
   auto* demo = program.add_subcommand("demo-models", "Write small made-up models to try things out with");
   demo->add_option("DIR", arguments.folder, "Where to write them")->required();
   demo->add_flag("--real", arguments.real, "At the size of published models, about 1.2 GB");

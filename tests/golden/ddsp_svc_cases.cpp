@@ -333,9 +333,11 @@ void run_voice(Case& golden) {
   const auto weights = golden.weights();
   const Generation generation = detect_generation(weights.file(), config);
   const Voice voice(weights, generation, config);
-  golden.check_equal(fmt::format("bytes as estimated (generation {})", generation_name(generation)),
-                     {static_cast<std::int64_t>(weights.bytes())},
-                     {static_cast<std::int64_t>(voice_bytes(weights.file()))});
+  golden.check_equal(
+      fmt::format("bytes as estimated (generation {})", generation_name(generation)),
+      {static_cast<std::int64_t>(weights.bytes())},
+      {static_cast<std::int64_t>(checkpoint::summarize(weights.file(), voice_weights(weights.file()))
+                                     .bytes_as(checkpoint::DType::kFloat32))});
   const MelExtractor extract(voice_mel_settings(golden.meta().at("mel")), mel_magnitude(generation),
                              torch::kCPU);
   VoiceInput input{io.tensor("units"), io.tensor("f0"), io.tensor("volume"), {}, io.number("aug_shift")};

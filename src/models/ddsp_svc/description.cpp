@@ -140,18 +140,14 @@ std::string guess_kind(const Checkpoint& file) {
   return fmt::format("its first tensor is \"{}\"", tensors.begin()->first);
 }
 
-// Sums what a loader keeps. Batch and weight normalisation are folded into the weights they belong to;
-// whole-number tensors are counters and constants.
-std::uint64_t kept_bytes(const Checkpoint& file, const std::function<bool(std::string_view)>& keep) {
-  std::uint64_t bytes = 0;
-  for (const auto& [name, view] : file.tensors()) {
-    if (!checkpoint::is_floating(view.dtype) || !keep(name)) continue;
+// Batch and weight normalisation are folded into the weights they belong to; whole-number tensors are
+// counters and constants.
+checkpoint::Selection kept(std::function<bool(std::string_view)> keep) {
+  return [keep = std::move(keep)](std::string_view name, const checkpoint::TensorView& view) {
     const bool weight_norm_gain =
         name.ends_with("weight_g") || name.ends_with("parametrizations.weight.original0");
-    if (weight_norm_gain) continue;
-    bytes += static_cast<std::uint64_t>(view.numel()) * sizeof(float);
-  }
-  return bytes;
+    return checkpoint::is_floating(view.dtype) && !weight_norm_gain && keep(name);
+  };
 }
 
 bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> prefixes) {
@@ -221,26 +217,26 @@ Generation detect_generation(const Checkpoint& voice, const VoiceConfig& config)
                           voice.path().string(), config.model_type, guess_kind(voice)));
 }
 
-std::uint64_t encoder_bytes(const Checkpoint& file, std::string_view encoder_name) {
+checkpoint::Selection encoder_weights(const Checkpoint&, std::string_view encoder_name) {
   const bool nine_layers = encoder_name.find("768l12") == std::string_view::npos;
   const bool projects = encoder_name == "contentvec" || encoder_name == "hubertbase";
-  return kept_bytes(file, [&](std::string_view name) {
-    const auto ends_at = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
-    if (ends_at("final_proj.")) return projects;
+  return kept([=](std::string_view name) {
+    const auto contains = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
+    if (contains("final_proj.")) return projects;
     if (const auto at = name.find("encoder.layers."); at != std::string_view::npos) {
       const int layer = std::atoi(std::string(name.substr(at + 15, 3)).c_str());
       return layer < (nine_layers ? 9 : 12);
     }
     for (const auto part : {"feature_extractor.", "post_extract_proj.", "feature_projection.",
                             "encoder.pos_conv", "encoder.layer_norm."}) {
-      if (ends_at(part)) return true;
+      if (contains(part)) return true;
     }
     return starts_with_any(name, {"layer_norm.", "model.layer_norm.", "state_dict.layer_norm."});
   });
 }
 
-std::uint64_t pitch_bytes(const Checkpoint& file) {
-  return kept_bytes(file, [&](std::string_view name) {
+checkpoint::Selection pitch_weights(const Checkpoint& file) {
+  return kept([file](std::string_view name) {
     for (const std::string_view unused : {"unet.tf.", "unet.encoder.bn.", "mel_extractor."}) {
       if (name.find(unused) != std::string_view::npos) return false;
     }
@@ -251,9 +247,9 @@ std::uint64_t pitch_bytes(const Checkpoint& file) {
   });
 }
 
-std::uint64_t voice_bytes(const Checkpoint& file) {
+checkpoint::Selection voice_weights(const Checkpoint& file) {
   const bool first_generation = has(file, "diffusion_step_projection.weight");
-  return kept_bytes(file, [&](std::string_view name) {
+  return kept([file, first_generation](std::string_view name) {
     if (!starts_with_any(name, {"model.ddsp_model.unit2ctrl.", "model.reflow_model.velocity_fn."}))
       return false;
     if (!first_generation && (name.find(".f0_embed.") != std::string_view::npos ||
@@ -270,11 +266,26 @@ std::uint64_t voice_bytes(const Checkpoint& file) {
   });
 }
 
-std::uint64_t vocoder_bytes(const Checkpoint& file) {
+checkpoint::Selection vocoder_weights(const Checkpoint& file) {
   const bool nested = file.find("generator.conv_pre.bias") != nullptr;
   const bool lightning = file.find("state_dict.generator.conv_pre.bias") != nullptr;
-  const std::string_view prefix = nested ? "generator." : lightning ? "state_dict.generator." : "";
-  return kept_bytes(file, [&](std::string_view name) { return name.starts_with(prefix); });
+  const std::string prefix = nested ? "generator." : lightning ? "state_dict.generator." : "";
+  return kept([prefix](std::string_view name) { return name.starts_with(prefix); });
+}
+
+checkpoint::Selection component_weights(Component component, const Checkpoint& file,
+                                        const VoiceConfig& config) {
+  switch (component) {
+    case kEncoder:
+      return encoder_weights(file, config.encoder);
+    case kPitch:
+      return pitch_weights(file);
+    case kVoice:
+      return voice_weights(file);
+    case kVocoder:
+      return vocoder_weights(file);
+  }
+  throw Error(ErrorCode::kInternal, "no such component");
 }
 
 Description describe(const fs::path& model_path, const fs::path& pretrain_dir) {
@@ -282,7 +293,7 @@ Description describe(const fs::path& model_path, const fs::path& pretrain_dir) {
   description.model_file = find_model_file(model_path);
   std::error_code ignored;
   const fs::path folder = fs::absolute(description.model_file, ignored).parent_path();
-  const auto voice = Checkpoint::open(description.model_file);
+  const auto voice = Checkpoint::open(description.model_file, checkpoint::OpenMode::kHeaders);
   if (!fs::exists(folder / "config.yaml", ignored)) {
     throw Error(ErrorCode::kNotFound,
                 fmt::format("{}: no config.yaml beside the model, and without it no DDSP-SVC voice "
@@ -322,18 +333,25 @@ Description describe(const fs::path& model_path, const fs::path& pretrain_dir) {
             vocoder_file.string(), description.vocoder_config.sampling_rate,
             description.vocoder_config.hop_size, config.sampling_rate, config.block_size));
   }
-  const auto encoder = Checkpoint::open(encoder_file);
-  const auto pitch = Checkpoint::open(pitch_file);
-  const auto vocoder = Checkpoint::open(vocoder_file);
+  const auto encoder = Checkpoint::open(encoder_file, checkpoint::OpenMode::kHeaders);
+  const auto pitch = Checkpoint::open(pitch_file, checkpoint::OpenMode::kHeaders);
+  const auto vocoder = Checkpoint::open(vocoder_file, checkpoint::OpenMode::kHeaders);
   description.widths = read_widths(encoder, pitch, voice, vocoder);
   const std::string vocoder_variant = config.vocoder_type == "nsf-hifigan-log10" ? "f32,log10" : "f32";
+  const Checkpoint* files[] = {&encoder, &pitch, &voice, &vocoder};
+  for (const auto component : {kEncoder, kPitch, kVoice, kVocoder}) {
+    const Checkpoint& file = *files[component];
+    description.weights.push_back(checkpoint::summarize(file, component_weights(component, file, config)));
+  }
+  const auto bytes = [&](Component component) {
+    return description.weights[component].bytes_as(checkpoint::DType::kFloat32);
+  };
   description.components = {
-      {"content_encoder", encoder_file, fmt::format("f32,{}", config.encoder),
-       encoder_bytes(encoder, config.encoder)},
-      {"rmvpe", pitch_file, "f32", pitch_bytes(pitch)},
+      {"content_encoder", encoder_file, fmt::format("f32,{}", config.encoder), bytes(kEncoder)},
+      {"rmvpe", pitch_file, "f32", bytes(kPitch)},
       {"ddsp_svc.voice", description.model_file,
-       fmt::format("f32,{}", generation_name(description.generation)), voice_bytes(voice)},
-      {"nsf_hifigan", vocoder_file, vocoder_variant, vocoder_bytes(vocoder)},
+       fmt::format("f32,{}", generation_name(description.generation)), bytes(kVoice)},
+      {"nsf_hifigan", vocoder_file, vocoder_variant, bytes(kVocoder)},
   };
   description.stages = {{"pitch", {kPitch}}, {"convert", {kEncoder, kVoice, kVocoder}}};
   return description;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/summary.h"
 #include "core/model.h"
 #include "models/ddsp_svc/config.h"
 
@@ -40,6 +41,7 @@ struct Description {
   Widths widths;
   std::int64_t training_steps = 0;              // global_step of the checkpoint, 0 when absent
   std::vector<core::ComponentSpec> components;  // in the order of Component
+  std::vector<checkpoint::Summary> weights;     // of what the loader keeps of each
   std::vector<core::Stage> stages;              // kPitchStage, kConvertStage
 };
 
@@ -56,11 +58,14 @@ Generation detect_generation(const checkpoint::Checkpoint& voice, const VoiceCon
 // base::Error(kNotFound) naming the file, every place it was looked for, and where to get it.
 Description describe(const std::filesystem::path& model_path, const std::filesystem::path& pretrain_dir = {});
 
-// Bytes a component occupies once loaded as float32: what the loader keeps (weight norm folded, buffers and
-// unused parameters dropped).
-std::uint64_t encoder_bytes(const checkpoint::Checkpoint& file, std::string_view encoder_name);
-std::uint64_t pitch_bytes(const checkpoint::Checkpoint& file);
-std::uint64_t voice_bytes(const checkpoint::Checkpoint& file);
-std::uint64_t vocoder_bytes(const checkpoint::Checkpoint& file);
+// What a component's loader keeps of its file: weight norm folded (its gains are not counted), buffers and
+// unused parameters dropped. Each holds on to the file.
+checkpoint::Selection encoder_weights(const checkpoint::Checkpoint& file, std::string_view encoder_name);
+checkpoint::Selection pitch_weights(const checkpoint::Checkpoint& file);
+checkpoint::Selection voice_weights(const checkpoint::Checkpoint& file);
+checkpoint::Selection vocoder_weights(const checkpoint::Checkpoint& file);
+// The one of these for a component of a voice.
+checkpoint::Selection component_weights(Component component, const checkpoint::Checkpoint& file,
+                                        const VoiceConfig& config);
 
 }  // namespace greenroom::models::ddsp_svc

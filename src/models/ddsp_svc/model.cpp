@@ -149,7 +149,7 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
                              const ConvertOptions& options, const RunControl& control) const {
   if (input.samples.empty()) throw Error(ErrorCode::kInvalidArgument, "the recording is empty");
   // Wrong options fail here, before minutes of work; the speaker table's size is in the file's header.
-  const auto voice_file = checkpoint::Checkpoint::open(description_.model_file);
+  const auto voice_file = checkpoint::Checkpoint::open(description_.model_file, checkpoint::OpenMode::kHeaders);
   const auto* table = voice_file.find("model.ddsp_model.unit2ctrl.spk_embed.weight");
   const int speakers = table != nullptr && !table->shape.empty() ? static_cast<int>(table->shape[0]) : 1;
   resolve_options(options, description_.config, description_.vocoder_config, description_.generation,
