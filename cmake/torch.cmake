@@ -4,7 +4,10 @@
 #   python  the PyTorch that `python3 -c "import torch"` finds, CUDA or not
 #   auto    python when that PyTorch has CUDA, else system, else off
 #   off     build without: everything below nn and models still builds and is tested
+#
+# GREENROOM_HAVE_CUDA says whether that libtorch has CUDA.
 set(GREENROOM_HAVE_TORCH OFF)
+set(GREENROOM_HAVE_CUDA OFF)
 set(_torch_choice ${GREENROOM_TORCH})
 
 if(_torch_choice STREQUAL "auto" OR _torch_choice STREQUAL "python")
@@ -40,6 +43,10 @@ if(_torch_choice STREQUAL "python")
   endif()
   find_package(Torch REQUIRED PATHS ${_python_prefix} NO_DEFAULT_PATH)
   set(GREENROOM_HAVE_TORCH ON)
+  if(_python_cuda EQUAL 1)
+    find_package(CUDAToolkit REQUIRED)
+    set(GREENROOM_HAVE_CUDA ON)
+  endif()
 elseif(_torch_choice STREQUAL "system")
   # Debian's TorchConfig pulls in development packages that linking does not need, so look for the parts directly.
   find_path(GREENROOM_TORCH_INCLUDE torch/csrc/api/include/torch/torch.h)
@@ -60,5 +67,8 @@ if(GREENROOM_HAVE_TORCH)
   add_library(greenroom_torch INTERFACE)
   target_include_directories(greenroom_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
   target_link_libraries(greenroom_torch INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
+  if(GREENROOM_HAVE_CUDA)
+    target_link_libraries(greenroom_torch INTERFACE CUDA::cudart)
+  endif()
 endif()
 message(STATUS "libtorch: ${_torch_choice} (${GREENROOM_HAVE_TORCH})")

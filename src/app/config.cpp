@@ -21,13 +21,14 @@ using base::ErrorCode;
 
 constexpr int kMaxPort = 65535;
 constexpr int kMaxThreads = 1024;
+constexpr int kMaxMegabytes = 1 << 24;
 
 // Sections of which some settings are read, or will be.
 constexpr std::array<std::string_view, 6> kSections = {"gpu",    "ddsp_svc", "index_tts",
                                                        "system", "ui",       "audio"};
 // All settings of `gpu`, so that a misspelt budget does not go unnoticed.
-constexpr std::array<std::string_view, 7> kGpuSettings = {
-    "memory_budgets",           "auto_cleanup_enabled",      "cleanup_threshold_percent",
+constexpr std::array<std::string_view, 8> kGpuSettings = {
+    "memory_budgets",           "host_cache_mb",          "auto_cleanup_enabled",      "cleanup_threshold_percent",
     "idle_timeout_minutes",     "memory_monitoring_enabled", "memory_monitoring_interval",
     "max_memory_usage_percent",
 };
@@ -70,6 +71,8 @@ class Setting {
   bool apply(Config& config) const {
     if (key_ == "gpu.memory_budgets") {
       read_budgets(config);
+    } else if (key_ == "gpu.host_cache_mb") {
+      config.host_cache_bytes = static_cast<std::uint64_t>(number(0, kMaxMegabytes)) << 20;
     } else if (key_ == "system.device") {
       config.device = text();
     } else if (key_ == "system.cache_dir") {

@@ -93,8 +93,16 @@ std::string Engine::load_voice(const std::filesystem::path& path, const std::str
   auto description = describe_voice(path, config_.pretrain_dir);
   std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
   const auto voice = make_voice(std::move(description));
+  model_library().set_host_cache(host_cache_bytes());
   manager_->load(id, voice, pick_device(device));
   return id;
+}
+
+std::uint64_t Engine::host_cache_bytes() const {
+  if (config_.host_cache_bytes) return *config_.host_cache_bytes;
+  constexpr std::uint64_t kShare = 4;
+  std::string problem;
+  return read_memory(*discovery_.devices.front(), problem).total / kShare;
 }
 
 void Engine::unload(const std::string& model_id, bool force) {

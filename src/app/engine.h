@@ -55,6 +55,8 @@ class Engine {
   const Config& config() const { return config_; }
 
  private:
+  std::uint64_t host_cache_bytes() const;
+
   Config config_;
   base::SystemClock clock_;
   base::Clock::TimePoint started_;

@@ -20,8 +20,12 @@ class TorchLibrary final : public Library {
   }
   void set_threads(int threads) const override { at::set_num_threads(threads); }
   std::shared_ptr<const ConversionModel> make_ddsp_svc(ddsp_svc::Description description) const override {
-    return ddsp_svc::make_model(std::move(description));
+    return ddsp_svc::make_model(std::move(description), &images_);
   }
+  void set_host_cache(std::uint64_t bytes) const override { images_.set_budget(bytes); }
+
+ private:
+  mutable checkpoint::HostCache images_{0};  // thread-safe
 };
 
 }  // namespace

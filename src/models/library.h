@@ -23,6 +23,9 @@ class Library {
   // Threads one inference may use on the CPU. libtorch's own default is 1 on Debian.
   virtual void set_threads(int threads) const = 0;
 
+  // Host memory that may hold copies of weights for a quick return to a GPU.
+  virtual void set_host_cache(std::uint64_t bytes) const = 0;
+
   virtual std::shared_ptr<const ConversionModel> make_ddsp_svc(ddsp_svc::Description description) const = 0;
 };
 

@@ -45,15 +45,10 @@ torch::ScalarType to_torch(checkpoint::DType dtype) {
 
 }  // namespace
 
-torch::Device to_torch(base::DeviceId device) {
-  if (device.kind == base::DeviceKind::kCpu) return torch::Device(torch::kCPU);
-  return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(device.index));
-}
-
-Weights::Weights(checkpoint::Checkpoint file, base::DeviceId device, std::string scope)
+Weights::Weights(checkpoint::Checkpoint file, base::DeviceId device, std::shared_ptr<WeightBlock> block)
     : file_(std::move(file)),
       device_(device),
-      scope_(std::move(scope)),
+      block_(std::move(block)),
       bytes_(std::make_shared<std::uint64_t>(0)) {}
 
 std::string Weights::full_name(std::string_view name) const {
@@ -84,6 +79,12 @@ const checkpoint::TensorView& Weights::view(std::string_view name) const {
   const std::string full = full_name(name);
   const auto* found = file_.find(full);
   if (found == nullptr) {
+    if (const auto skipped = file_.skipped().find(full); skipped != file_.skipped().end()) {
+      throw Error(ErrorCode::kUnimplemented,
+                  fmt::format("{}: the tensor \"{}\" is of a kind that cannot be read ({}); save it as a plain "
+                              "floating-point tensor",
+                              file_.path().string(), full, skipped->second));
+    }
     throw Error(
         ErrorCode::kDataLoss,
         fmt::format("{}: the tensor \"{}\" is missing; the file belongs to another kind or version of model",
@@ -93,6 +94,9 @@ const checkpoint::TensorView& Weights::view(std::string_view name) const {
 }
 
 torch::Tensor Weights::read(const checkpoint::TensorView& view, const std::string& name) const {
+  if (block_) {
+    if (auto placed = block_->find(name); placed.defined()) return placed.contiguous();
+  }
   if (!checkpoint::is_floating(view.dtype)) {
     throw Error(ErrorCode::kDataLoss,
                 fmt::format("{}: the tensor \"{}\" holds {}, floating point was expected",
@@ -120,7 +124,17 @@ torch::Tensor Weights::peek(std::string_view name) const {
   return read(view(name), full_name(name));
 }
 
-torch::Tensor Weights::keep(torch::Tensor tensor) const {
+torch::Tensor Weights::keep(torch::Tensor tensor, std::string_view name) const {
+  if (!block_) return count(std::move(tensor));
+  auto placed = block_->find(full_name(name));
+  if (!placed.defined() || !placed.is_contiguous() || placed.numel() != tensor.numel())
+    return count(std::move(tensor));
+  placed = placed.view(tensor.sizes());
+  placed.copy_(tensor);
+  return count(std::move(placed));
+}
+
+torch::Tensor Weights::count(torch::Tensor tensor) const {
   *bytes_ += static_cast<std::uint64_t>(tensor.numel()) * tensor.element_size();
   return tensor;
 }
@@ -137,7 +151,7 @@ torch::Tensor Weights::tensor(std::string_view name, std::initializer_list<std::
                 fmt::format("{}: the tensor \"{}\" has the shape [{}], expected [{}]", file_.path().string(),
                             full_name(name), fmt::join(found.shape, ", "), fmt::join(shape, ", ")));
   }
-  return keep(read(found, full_name(name)));
+  return count(read(found, full_name(name)));
 }
 
 torch::Tensor Weights::tensor_or_none(std::string_view name) const {
@@ -148,21 +162,22 @@ torch::Tensor Weights::folded_weight_norm(std::string_view name, int dim) const 
   const std::string g_name = fmt::format("{}_g", name);
   const std::string original = fmt::format("parametrizations.{}.original", name);
   torch::Tensor g;
-  torch::Tensor v;
+  std::string v_name;
   if (has(g_name)) {
     g = peek(g_name);
-    v = peek(fmt::format("{}_v", name));
+    v_name = fmt::format("{}_v", name);
   } else if (has(original + "0")) {
     g = peek(original + "0");
-    v = peek(original + "1");
+    v_name = original + "1";
   } else {
     return tensor(name);
   }
+  const torch::Tensor v = peek(v_name);
   std::vector<std::int64_t> others;
   for (int d = 0; d < v.dim(); ++d) {
     if (d != dim) others.push_back(d);
   }
-  return keep((v * (g / v.norm(2, others, /*keepdim=*/true))).contiguous());
+  return keep((v * (g / v.norm(2, others, /*keepdim=*/true))).contiguous(), v_name);
 }
 
 std::uint64_t Weights::bytes() const {

@@ -1,7 +1,8 @@
 // Tensors of a checkpoint by scope: weights.sub("encoder").tensor("weight", {512, 80}).
 //
 // On the CPU a float32 tensor is a view of the mapped file, so nothing is copied and processes share the
-// pages; another dtype or another device gets a converted copy.
+// pages; tensors of another dtype or on another device are views of a block that was read in one go, or, when
+// there is none, copied one by one.
 #pragma once
 
 #include <torch/types.h>
@@ -15,16 +16,15 @@
 
 #include "base/device_id.h"
 #include "checkpoint/checkpoint.h"
+#include "nn/weight_block.h"
 
 namespace greenroom::nn {
-
-torch::Device to_torch(base::DeviceId device);
 
 // A scope of a checkpoint. Copies share the file and the count of bytes. Not thread-safe; used by one load
 // only.
 class Weights {
  public:
-  Weights(checkpoint::Checkpoint file, base::DeviceId device, std::string scope = "");
+  Weights(checkpoint::Checkpoint file, base::DeviceId device, std::shared_ptr<WeightBlock> block = nullptr);
 
   // The scope `name` below this one.
   Weights sub(std::string_view name) const;
@@ -48,8 +48,9 @@ class Weights {
   // Not counted by bytes() until it is kept: for values that are folded into others and dropped.
   torch::Tensor peek(std::string_view name) const;
 
-  // Counts a tensor made from peeked ones.
-  torch::Tensor keep(torch::Tensor tensor) const;
+  // Counts a tensor made from peeked ones. It takes the place of `name`, one of those, in the block, when that
+  // is there and has as many elements; without a block it stays where it is.
+  torch::Tensor keep(torch::Tensor tensor, std::string_view name) const;
 
   // Bytes of all tensors handed out so far, over all scopes of the file.
   std::uint64_t bytes() const;
@@ -60,9 +61,11 @@ class Weights {
  private:
   const checkpoint::TensorView& view(std::string_view name) const;
   torch::Tensor read(const checkpoint::TensorView& view, const std::string& name) const;
+  torch::Tensor count(torch::Tensor tensor) const;
 
   checkpoint::Checkpoint file_;
   base::DeviceId device_;
+  std::shared_ptr<WeightBlock> block_;
   std::string scope_;
   std::shared_ptr<std::uint64_t> bytes_;
 };

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "audio/frames.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "checkpoint/mapped_file.h"
 #include "models/ddsp_svc/pipeline.h"
 #include "models/ddsp_svc/workspace.h"
 #include "nn/guard.h"
@@ -26,13 +28,19 @@ constexpr double kPitchShare = 0.15;
 template <typename Network>
 class Loaded final : public core::LoadedComponent {
  public:
-  Loaded(Network network, std::uint64_t bytes) : network_(std::move(network)), bytes_(bytes) {}
+  Loaded(Network network, std::uint64_t bytes, std::optional<checkpoint::Checkpoint> file)
+      : network_(std::move(network)), bytes_(bytes), file_(std::move(file)) {}
   std::uint64_t bytes() const override { return bytes_; }
-  const Network& network() const { return network_; }
+  // Throws base::Error(kDataLoss) when the file it is a view of was written to.
+  const Network& network() const {
+    if (file_) file_->check_unchanged();
+    return network_;
+  }
 
  private:
   Network network_;
   std::uint64_t bytes_;
+  std::optional<checkpoint::Checkpoint> file_;
 };
 
 template <typename Network>
@@ -42,14 +50,27 @@ const Network& network_of(core::PinnedStage& stage, Component component) {
 
 template <typename Network, typename Make>
 std::shared_ptr<core::LoadedComponent> load(const core::ComponentSpec& spec, base::DeviceId device,
+                                            const nn::BlockOptions& options, const checkpoint::Checkpoint& file,
                                             const Make& make) {
   std::shared_ptr<core::LoadedComponent> loaded;
   nn::run_guarded(spec.kind.c_str(), [&] {
-    const nn::Weights weights(checkpoint::Checkpoint::open(spec.file), device);
+    const nn::Weights weights(file, device, nn::WeightBlock::read(file, device, options));
     Network network = make(weights);
-    loaded = std::make_shared<Loaded<Network>>(std::move(network), weights.bytes());
+    file.check_unchanged();
+    // Elsewhere nothing of the file is needed any more.
+    const bool maps_file = device.kind == base::DeviceKind::kCpu;
+    loaded = std::make_shared<Loaded<Network>>(std::move(network), weights.bytes(),
+                                               maps_file ? std::optional(file) : std::nullopt);
   });
   return loaded;
+}
+
+// What names a component's weights in the host cache: a changed file is another one.
+std::string image_key(const core::ComponentSpec& spec, const checkpoint::Checkpoint& file) {
+  std::error_code ignored;
+  const auto modified = std::filesystem::last_write_time(spec.file, ignored).time_since_epoch().count();
+  return fmt::format("{}|{}|{}|{}|{}", spec.kind, spec.variant, spec.file.string(),
+                     file.files().front()->bytes().size(), modified);
 }
 
 void check_cancelled(const RunControl& control) {
@@ -67,7 +88,8 @@ void log_workspace(const char* stage, std::uint64_t reserved, std::uint64_t befo
 
 class Model final : public ConversionModel {
  public:
-  explicit Model(Description description) : description_(std::move(description)) {}
+  Model(Description description, checkpoint::HostCache* images)
+      : description_(std::move(description)), images_(images) {}
 
   std::string type() const override { return "ddsp_svc"; }
   const std::vector<core::ComponentSpec>& components() const override { return description_.components; }
@@ -84,6 +106,7 @@ class Model final : public ConversionModel {
                         StageClock& clock, ConvertResult& result) const;
 
   Description description_;
+  checkpoint::HostCache* images_;
 };
 
 std::shared_ptr<core::LoadedComponent> Model::load_component(std::size_t index, base::DeviceId device,
@@ -93,23 +116,27 @@ std::shared_ptr<core::LoadedComponent> Model::load_component(std::size_t index, 
     throw Error(ErrorCode::kCancelled, fmt::format("loading {} was cancelled", spec.file.string()));
   }
   const auto& config = description_.config;
+  const auto file = checkpoint::Checkpoint::open(spec.file);
+  const nn::BlockOptions options{component_weights(static_cast<Component>(index), file, config),
+                                 control.cancelled, control.progress, images_, image_key(spec, file)};
   std::shared_ptr<core::LoadedComponent> loaded;
   switch (index) {
     case kEncoder:
-      loaded = load<ContentEncoder>(spec, device, [&](const nn::Weights& weights) {
+      loaded = load<ContentEncoder>(spec, device, options, file, [&](const nn::Weights& weights) {
         return ContentEncoder(weights, units_kind(config.encoder));
       });
       break;
     case kPitch:
-      loaded = load<PitchNet>(spec, device, [](const nn::Weights& weights) { return PitchNet(weights); });
+      loaded = load<PitchNet>(spec, device, options, file,
+                              [](const nn::Weights& weights) { return PitchNet(weights); });
       break;
     case kVoice:
-      loaded = load<Voice>(spec, device, [&](const nn::Weights& weights) {
+      loaded = load<Voice>(spec, device, options, file, [&](const nn::Weights& weights) {
         return Voice(weights, description_.generation, config);
       });
       break;
     default:
-      loaded = load<Vocoder>(spec, device, [&](const nn::Weights& weights) {
+      loaded = load<Vocoder>(spec, device, options, file, [&](const nn::Weights& weights) {
         return Vocoder(weights, description_.vocoder_config, config.vocoder_type == "nsf-hifigan-log10");
       });
   }
@@ -141,6 +168,10 @@ void Model::convert_segments(core::PinnedStage& stage, torch::Device device, con
         });
     join_segment(joined, output.audio, analysis, i, description_.config.block_size);
   }
+  // Once more: a file that changed meanwhile makes noise of what was computed from it.
+  network_of<Voice>(stage, kVoice);
+  network_of<ContentEncoder>(stage, kEncoder);
+  network_of<Vocoder>(stage, kVocoder);
   result.audio.sample_rate = description_.config.sampling_rate;
   result.audio.samples.assign(joined.begin(), joined.end());
 }
@@ -168,6 +199,7 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
     const auto stage = access.pin(kPitchStage, workspace);
     analysis.f0 = analyse_pitch(network_of<PitchNet>(*stage, kPitch), torch_device, input,
                                 description_.config, description_.generation, options);
+    network_of<PitchNet>(*stage, kPitch);  // throws when its file changed under it
     log_workspace("pitch", workspace, before);
     clock.add("pitch", std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
   });
@@ -194,8 +226,8 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
 
 }  // namespace
 
-std::shared_ptr<const ConversionModel> make_model(Description description) {
-  return std::make_shared<Model>(std::move(description));
+std::shared_ptr<const ConversionModel> make_model(Description description, checkpoint::HostCache* images) {
+  return std::make_shared<Model>(std::move(description), images);
 }
 
 }  // namespace greenroom::models::ddsp_svc

@@ -3,11 +3,13 @@
 
 #include <memory>
 
+#include "checkpoint/host_cache.h"
 #include "models/ddsp_svc/description.h"
 #include "models/voice.h"
 
 namespace greenroom::models::ddsp_svc {
 
-std::shared_ptr<const ConversionModel> make_model(Description description);
+// `images`: keeps the weights of components that were on a GPU, for the next time; may be null, outlives the model.
+std::shared_ptr<const ConversionModel> make_model(Description description, checkpoint::HostCache* images);
 
 }  // namespace greenroom::models::ddsp_svc

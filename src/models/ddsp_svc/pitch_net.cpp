@@ -41,7 +41,7 @@ PitchNet::Conv2d PitchNet::fold(const nn::Weights& conv, const nn::Weights& norm
   const auto scale = norm.peek("weight") * torch::rsqrt(norm.peek("running_var") + kNormEpsilon);
   const auto bias = norm.peek("bias") - norm.peek("running_mean") * scale;
   const auto shaped = out_dim == 0 ? scale.view({-1, 1, 1, 1}) : scale.view({1, -1, 1, 1});
-  return {conv.keep((weight * shaped).contiguous()), norm.keep(bias.contiguous())};
+  return {conv.keep((weight * shaped).contiguous(), "weight"), norm.keep(bias.contiguous(), "bias")};
 }
 
 std::vector<PitchNet::Block> PitchNet::load_blocks(const nn::Weights& scope) {

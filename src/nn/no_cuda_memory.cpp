@@ -1,0 +1,16 @@
+#include "base/error.h"
+#include "nn/cuda_memory.h"
+
+namespace greenroom::nn {
+
+std::unique_ptr<checkpoint::CopyTarget> make_cuda_target(void*, int) {
+  throw base::Error(base::ErrorCode::kUnimplemented,
+                    "this greenroom was built with a libtorch that has no CUDA; build it with the PyTorch of "
+                    "python3 (GREENROOM_TORCH=python), or use the device cpu");
+}
+
+std::unique_ptr<checkpoint::HostMemory> allocate_pinned_memory(std::uint64_t bytes) {
+  return checkpoint::allocate_host_memory(bytes);
+}
+
+}  // namespace greenroom::nn

@@ -1,0 +1,87 @@
+#include "nn/weight_block.h"
+
+#include <torch/torch.h>
+
+#include <utility>
+
+#include "checkpoint/transfer.h"
+#include "nn/cuda_memory.h"
+
+namespace greenroom::nn {
+namespace {
+
+using checkpoint::DType;
+
+}  // namespace
+
+torch::Device to_torch(base::DeviceId device) {
+  if (device.kind == base::DeviceKind::kCpu) return torch::Device(torch::kCPU);
+  return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(device.index));
+}
+
+std::shared_ptr<WeightBlock> WeightBlock::read(const checkpoint::Checkpoint& file, base::DeviceId device,
+                                               const BlockOptions& options) {
+  const bool on_cpu = device.kind == base::DeviceKind::kCpu;
+  checkpoint::ReadPlan plan(
+      file, [&](std::string_view name, const checkpoint::TensorView& view) -> std::optional<DType> {
+        const bool usable_as_it_lies = on_cpu && view.dtype == DType::kFloat32;
+        if (usable_as_it_lies || !options.wanted(name, view)) return std::nullopt;
+        return DType::kFloat32;
+      });
+  if (plan.bytes() == 0) return nullptr;
+  std::shared_ptr<WeightBlock> block(new WeightBlock(std::move(plan), device));
+  block->fill(options);
+  return block;
+}
+
+WeightBlock::WeightBlock(checkpoint::ReadPlan plan, base::DeviceId device)
+    : tensors_(plan.tensors()),
+      device_(to_torch(device)),
+      plan_(std::make_unique<checkpoint::ReadPlan>(std::move(plan))) {
+  if (device_.is_cpu()) {
+    host_memory_ = checkpoint::allocate_host_memory(plan_->bytes());
+    data_ = host_memory_->bytes().data();
+    return;
+  }
+  device_memory_ = torch::empty({static_cast<std::int64_t>(plan_->bytes())},
+                                torch::TensorOptions().dtype(torch::kUInt8).device(device_));
+  data_ = static_cast<std::byte*>(device_memory_.data_ptr());
+}
+
+void WeightBlock::fill(const BlockOptions& options) {
+  checkpoint::TransferOptions transfer;
+  transfer.cancelled = options.cancelled.get();
+  transfer.progress = options.progress;
+  if (device_.is_cpu()) {
+    checkpoint::HostTarget target(host_memory_->bytes());
+    checkpoint::transfer(*plan_, target, transfer);
+    plan_.reset();
+    return;
+  }
+  const auto target = make_cuda_target(data_, device_.index());
+  const auto size = static_cast<std::size_t>(plan_->bytes());
+  auto image = options.images != nullptr ? options.images->find(options.image_key) : nullptr;
+  if (image) {
+    checkpoint::transfer_image(image->bytes().first(size), *target, transfer);
+  } else {
+    transfer.chunk_bytes = 8u << 20;  // what a copy engine needs to be busy
+    if (options.images != nullptr) {
+      image = options.images->reserve(options.image_key, size, allocate_pinned_memory);
+      if (image) transfer.image = image->bytes();
+    }
+    checkpoint::transfer(*plan_, *target, transfer);
+    if (image) options.images->keep(options.image_key, image);
+  }
+  plan_.reset();
+}
+
+torch::Tensor WeightBlock::find(std::string_view name) {
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) return {};
+  const auto& placed = found->second;
+  const auto options = torch::TensorOptions().dtype(torch::kFloat32).device(device_);
+  return torch::from_blob(
+      data_ + placed.offset, placed.shape, placed.strides, [kept = shared_from_this()](void*) {}, options);
+}
+
+}  // namespace greenroom::nn
