@@ -8,6 +8,8 @@ build_packages=(
   libcpp-httplib-dev libgtest-dev libgmock-dev alsa-utils)
 torch_packages=(libtorch-dev libopenblas0-pthread)
 lint_packages=(clang-14 clang-format-14 clang-tidy-14)
+fuzz_packages=(clang-14 libclang-rt-14-dev)
+test_packages=(python3-torch)
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -28,8 +28,13 @@ constexpr std::array<std::string_view, 6> kSections = {"gpu",    "ddsp_svc", "in
                                                        "system", "ui",       "audio"};
 // All settings of `gpu`, so that a misspelt budget does not go unnoticed.
 constexpr std::array<std::string_view, 8> kGpuSettings = {
-    "memory_budgets",           "host_cache_mb",          "auto_cleanup_enabled",      "cleanup_threshold_percent",
-    "idle_timeout_minutes",     "memory_monitoring_enabled", "memory_monitoring_interval",
+    "memory_budgets",
+    "host_cache_mb",
+    "auto_cleanup_enabled",
+    "cleanup_threshold_percent",
+    "idle_timeout_minutes",
+    "memory_monitoring_enabled",
+    "memory_monitoring_interval",
     "max_memory_usage_percent",
 };
 

@@ -101,6 +101,7 @@ Entry read_entry(const std::string& name, const base::Json& json, const std::str
 // JSON takes about 40 times the memory of its text, so a huge header is refused before it is parsed; one that
 // writers make has some 100 bytes for each tensor.
 void check_header_text(std::string_view text, const ByteReader& reader) {
+  if (text.find('\0') != std::string_view::npos) reader.fail("the header holds a zero byte");
   constexpr std::size_t kMaxTensors = 1'000'000;
   const auto tensors = static_cast<std::size_t>(std::count(text.begin(), text.end(), '{'));
   if (tensors > kMaxTensors)

@@ -53,6 +53,11 @@ void FormatReaders::read_safetensors_index(Checkpoint::Contents& contents) {
     Checkpoint::Contents shard;
     shard.path = contents.path.parent_path() / name;
     shard.mode = contents.mode;
+    if (std::error_code ignored; !std::filesystem::exists(shard.path, ignored)) {
+      throw Error(ErrorCode::kNotFound,
+                  fmt::format("{}: the shard {} that it names is not beside it: no such file",
+                              contents.path.string(), printable(name)));
+    }
     shard.files.push_back(std::make_shared<const MappedFile>(shard.path));
     if (contents.mode == OpenMode::kHeaders) shard.files.front()->expect_headers();
     read_safetensors(shard);

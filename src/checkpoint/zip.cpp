@@ -114,14 +114,14 @@ Directory read_end(std::span<const std::byte> file, const std::string& what) {
 }
 
 // The zip64 extra field holds each value whose 32-bit field is full of ones, in this order.
-void read_zip64_extra(ByteReader extra, std::uint64_t& size, std::uint64_t& compressed,
-                      std::uint64_t& offset) {
+void read_zip64_extra(ByteReader extra, const std::string& what, std::uint64_t& size,
+                      std::uint64_t& compressed, std::uint64_t& offset) {
   while (extra.remaining() >= 4) {
     const std::uint16_t id = extra.u16();
     const std::uint16_t length = extra.u16();
     const auto body = extra.take(length);
     if (id != 1) continue;
-    ByteReader values(body, "zip64 extra field");
+    ByteReader values(body, what + ": zip64 extra field");
     if (size == kInZip64) size = values.u64();
     if (compressed == kInZip64) compressed = values.u64();
     if (offset == kInZip64) offset = values.u64();
@@ -160,7 +160,7 @@ ZipEntry read_central_entry(ByteReader& directory, const std::string& what) {
   entry.name = directory.text(name_length);
   const auto extra = directory.take(extra_length);
   directory.take(comment_length);
-  read_zip64_extra(ByteReader(extra, what), entry.size, entry.stored_size, entry.header_offset);
+  read_zip64_extra(ByteReader(extra, what), what, entry.size, entry.stored_size, entry.header_offset);
   const auto refuse = [&](const std::string& problem) {
     return Error(ErrorCode::kDataLoss,
                  fmt::format("{}: the entry {} {}", what, printable(entry.name), problem));

@@ -91,7 +91,8 @@ class CudaTarget final : public checkpoint::CopyTarget {
   cudaEvent_t event_of(unsigned lane) {
     const base::MutexLock lock(mutex_);
     auto& event = events_[lane];
-    if (event == nullptr) check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "creating an event");
+    if (event == nullptr)
+      check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "creating an event");
     return event;
   }
 

@@ -20,19 +20,20 @@ namespace greenroom::nn {
 torch::Device to_torch(base::DeviceId device);
 
 struct BlockOptions {
-  checkpoint::Selection wanted;                 // what the network will keep
-  std::shared_ptr<const std::atomic<bool>> cancelled;                    // may be null
-  std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // in bytes of the file; may be empty
-  checkpoint::HostCache* images = nullptr;      // keeps a copy for the next time; not used for the CPU
-  std::string image_key;                        // what names these weights, their file's state included
+  checkpoint::Selection wanted;                        // what the network will keep
+  std::shared_ptr<const std::atomic<bool>> cancelled;  // may be null
+  std::function<void(std::uint64_t done, std::uint64_t total)>
+      progress;                             // in bytes of the file; may be empty
+  checkpoint::HostCache* images = nullptr;  // keeps a copy for the next time; not used for the CPU
+  std::string image_key;                    // what names these weights, their file's state included
 };
 
 // Float32 tensors in one allocation, freed with the last view of it. Thread-safe.
 class WeightBlock : public std::enable_shared_from_this<WeightBlock> {
  public:
-  // Reads what is wanted and cannot be used where it lies: on the CPU, what is not float32 already; on another
-  // device, all of it. Null when nothing is left to read. Throws base::Error: kCancelled, kDataLoss (the file
-  // changed), kResourceExhausted.
+  // Reads what is wanted and cannot be used where it lies: on the CPU, what is not float32 already; on
+  // another device, all of it. Null when nothing is left to read. Throws base::Error: kCancelled, kDataLoss
+  // (the file changed), kResourceExhausted.
   static std::shared_ptr<WeightBlock> read(const checkpoint::Checkpoint& file, base::DeviceId device,
                                            const BlockOptions& options);
 
@@ -45,10 +46,10 @@ class WeightBlock : public std::enable_shared_from_this<WeightBlock> {
 
   std::map<std::string, checkpoint::PlacedTensor, std::less<>> tensors_;
   torch::Device device_;
-  torch::Tensor device_memory_;                            // not on the CPU
-  std::unique_ptr<checkpoint::HostMemory> host_memory_;    // on the CPU
+  torch::Tensor device_memory_;                          // not on the CPU
+  std::unique_ptr<checkpoint::HostMemory> host_memory_;  // on the CPU
   std::byte* data_ = nullptr;
-  std::unique_ptr<checkpoint::ReadPlan> plan_;             // until it is carried out
+  std::unique_ptr<checkpoint::ReadPlan> plan_;  // until it is carried out
 };
 
 }  // namespace greenroom::nn

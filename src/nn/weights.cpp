@@ -80,10 +80,11 @@ const checkpoint::TensorView& Weights::view(std::string_view name) const {
   const auto* found = file_.find(full);
   if (found == nullptr) {
     if (const auto skipped = file_.skipped().find(full); skipped != file_.skipped().end()) {
-      throw Error(ErrorCode::kUnimplemented,
-                  fmt::format("{}: the tensor \"{}\" is of a kind that cannot be read ({}); save it as a plain "
-                              "floating-point tensor",
-                              file_.path().string(), full, skipped->second));
+      throw Error(
+          ErrorCode::kUnimplemented,
+          fmt::format("{}: the tensor \"{}\" is of a kind that cannot be read ({}); save it as a plain "
+                      "floating-point tensor",
+                      file_.path().string(), full, skipped->second));
     }
     throw Error(
         ErrorCode::kDataLoss,

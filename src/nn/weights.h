@@ -48,8 +48,8 @@ class Weights {
   // Not counted by bytes() until it is kept: for values that are folded into others and dropped.
   torch::Tensor peek(std::string_view name) const;
 
-  // Counts a tensor made from peeked ones. It takes the place of `name`, one of those, in the block, when that
-  // is there and has as many elements; without a block it stays where it is.
+  // Counts a tensor made from peeked ones. It takes the place of `name`, one of those, in the block, when
+  // that is there and has as many elements; without a block it stays where it is.
   torch::Tensor keep(torch::Tensor tensor, std::string_view name) const;
 
   // Bytes of all tensors handed out so far, over all scopes of the file.

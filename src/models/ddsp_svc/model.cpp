@@ -50,8 +50,8 @@ const Network& network_of(core::PinnedStage& stage, Component component) {
 
 template <typename Network, typename Make>
 std::shared_ptr<core::LoadedComponent> load(const core::ComponentSpec& spec, base::DeviceId device,
-                                            const nn::BlockOptions& options, const checkpoint::Checkpoint& file,
-                                            const Make& make) {
+                                            const nn::BlockOptions& options,
+                                            const checkpoint::Checkpoint& file, const Make& make) {
   std::shared_ptr<core::LoadedComponent> loaded;
   nn::run_guarded(spec.kind.c_str(), [&] {
     const nn::Weights weights(file, device, nn::WeightBlock::read(file, device, options));
@@ -180,7 +180,8 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
                              const ConvertOptions& options, const RunControl& control) const {
   if (input.samples.empty()) throw Error(ErrorCode::kInvalidArgument, "the recording is empty");
   // Wrong options fail here, before minutes of work; the speaker table's size is in the file's header.
-  const auto voice_file = checkpoint::Checkpoint::open(description_.model_file, checkpoint::OpenMode::kHeaders);
+  const auto voice_file =
+      checkpoint::Checkpoint::open(description_.model_file, checkpoint::OpenMode::kHeaders);
   const auto* table = voice_file.find("model.ddsp_model.unit2ctrl.spk_embed.weight");
   const int speakers = table != nullptr && !table->shape.empty() ? static_cast<int>(table->shape[0]) : 1;
   resolve_options(options, description_.config, description_.vocoder_config, description_.generation,

@@ -9,7 +9,8 @@
 
 namespace greenroom::models::ddsp_svc {
 
-// `images`: keeps the weights of components that were on a GPU, for the next time; may be null, outlives the model.
+// `images`: keeps the weights of components that were on a GPU, for the next time; may be null, outlives the
+// model.
 std::shared_ptr<const ConversionModel> make_model(Description description, checkpoint::HostCache* images);
 
 }  // namespace greenroom::models::ddsp_svc
