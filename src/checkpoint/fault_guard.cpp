@@ -28,14 +28,15 @@ std::array<Slot, kSlots> g_slots;
 struct sigaction g_previous;
 std::uintptr_t g_page_size;
 
-bool recover(std::uintptr_t address) {
+bool recover(void* fault) {
+  const auto address = reinterpret_cast<std::uintptr_t>(fault);
   for (Slot& slot : g_slots) {
     if (slot.state.load(std::memory_order_acquire) != Slot::kUsed) continue;
     const std::uintptr_t end = slot.end.load(std::memory_order_relaxed);
     if (address < slot.begin.load(std::memory_order_relaxed) || address >= end) continue;
-    const std::uintptr_t page = address & ~(g_page_size - 1);
+    const std::uintptr_t into_page = address % g_page_size;
     slot.faulted.store(true);
-    void* mapped = ::mmap(reinterpret_cast<void*>(page), end - page, PROT_READ,
+    void* mapped = ::mmap(static_cast<char*>(fault) - into_page, end - address + into_page, PROT_READ,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     return mapped != MAP_FAILED;
   }
@@ -43,7 +44,7 @@ bool recover(std::uintptr_t address) {
 }
 
 void on_bus_error(int signal, siginfo_t* info, void* context) {
-  if (recover(reinterpret_cast<std::uintptr_t>(info->si_addr))) return;
+  if (recover(info->si_addr)) return;
   if ((g_previous.sa_flags & SA_SIGINFO) != 0 && g_previous.sa_sigaction != nullptr) {
     g_previous.sa_sigaction(signal, info, context);
   } else if (g_previous.sa_handler != SIG_DFL && g_previous.sa_handler != SIG_IGN) {

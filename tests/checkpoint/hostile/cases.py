@@ -181,7 +181,7 @@ def safetensors_cases():
     for label, size in (("0", 0), ("1", 1), ("2_63", 2**63), ("too_large", 100_000_001), ("past_end", 10**6), ("wraps", 2**64 - 1)):
         reject("st_length_" + label, safetensors(good, SIX, size))
     reject("st_not_utf8", safetensors(b'{"\xff": 1}'), "JSON")
-    reject("st_nul_padded", safetensors(json.dumps(good).encode() + b"\0\0", SIX), "JSON")
+    reject("st_nul_padded", safetensors(json.dumps(good).encode() + b"\0\0", SIX), "zero byte")
     reject("st_cut_json", safetensors(b'{"w": {"dtype": "F32"', SIX), "JSON")
     reject("st_deep", safetensors(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "nested")
     reject("st_array", safetensors(b"[]" + b" " * 20), "")
