@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <thread>
 
 namespace greenroom::base {
 
@@ -9,8 +10,13 @@ namespace greenroom::base {
 class Clock {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
+  using WallTime = std::chrono::system_clock::time_point;
   virtual ~Clock() = default;
   virtual TimePoint now() const = 0;
+  // For stamps that people read. May jump; never for durations.
+  virtual WallTime wall_now() const { return std::chrono::system_clock::now(); }
+  // Returns when that much of this clock's time has passed.
+  virtual void sleep_for(std::chrono::nanoseconds duration) const { std::this_thread::sleep_for(duration); }
 };
 
 // Thread-safe.

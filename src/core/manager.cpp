@@ -2,82 +2,22 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
-#include <cassert>
-#include <exception>
-#include <new>
-#include <numeric>
+#include <limits>
 #include <tuple>
 #include <utility>
 
-#include "base/bytes.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "core/policy.h"
 #include "core/refusal.h"
 
 namespace greenroom::core {
-namespace {
 
 using base::Error;
 using base::ErrorCode;
 using base::MutexLock;
 
-// What is being thrown right now, as a value. REQUIRES: called from a catch block.
-Failure current_failure() {
-  try {
-    throw;
-  } catch (const Error& error) {
-    return {error.code(), error.what()};
-  } catch (const std::bad_alloc&) {
-    return {ErrorCode::kResourceExhausted, "out of host memory"};
-  } catch (const std::exception& error) {
-    return {ErrorCode::kInternal, error.what()};
-  } catch (...) {
-    return {ErrorCode::kInternal, "unknown exception"};
-  }
-}
-
-Failure cancellation(const LoadAttempt& attempt) {
-  return {ErrorCode::kCancelled, fmt::format("the load of '{}' was cancelled", attempt.model_id)};
-}
-
-// Is the one a newer reading of the other's files?
-bool same_files(const LoadAttempt& attempt, const Composition& composition) {
-  return attempt.device == composition.device && attempt.model->type() == composition.model->type() &&
-         std::equal(attempt.keys.begin(), attempt.keys.end(), composition.components.begin(),
-                    composition.components.end(),
-                    [](const auto& key, const auto& component) { return key.file == component->key.file; });
-}
-
-bool same_keys(const LoadAttempt& attempt, const Composition& composition) {
-  return attempt.model->type() == composition.model->type() &&
-         std::equal(attempt.keys.begin(), attempt.keys.end(), composition.components.begin(),
-                    composition.components.end(),
-                    [](const auto& key, const auto& component) { return key == component->key; });
-}
-
-std::vector<std::size_t> components_of(const Model& model, std::size_t stage) {
-  std::vector<std::size_t> indexes;
-  if (stage == kAllStages) {
-    indexes.resize(model.components().size());
-    std::iota(indexes.begin(), indexes.end(), std::size_t{0});
-    return indexes;
-  }
-  if (stage >= model.stages().size()) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("stage {} of a {} model, which has {}", stage,
-                                                         model.type(), model.stages().size()));
-  }
-  indexes = model.stages()[stage].components;
-  std::sort(indexes.begin(), indexes.end());
-  indexes.erase(std::unique(indexes.begin(), indexes.end()), indexes.end());
-  return indexes;
-}
-
-}  // namespace
-
 Manager::Manager(const std::vector<DeviceBudget>& devices, const base::Clock& clock, EventSink* events)
-    : clock_(clock), events_(events) {
+    : clock_(clock), events_(events), residency_(clock) {
   for (const DeviceBudget& budget : devices) ledgers_.try_emplace(budget.device, budget.bytes);
 }
 
@@ -111,7 +51,9 @@ Manager::Room Manager::find_room(const Demand& demand, Aftermath& after) {
     case Verdict::kGrant:
       return Room::kFits;
     case Verdict::kEvict:
-      for (const std::size_t victim : decision.evict) residency_.evict(residents[victim], after);
+      for (const std::size_t victim : decision.evict) {
+        residency_.evict(residents[victim], "for " + demand.purpose, after);
+      }
       return Room::kMade;
     case Verdict::kRefuse:
       break;
@@ -120,235 +62,6 @@ Manager::Room Manager::find_room(const Demand& demand, Aftermath& after) {
   throw Error(ErrorCode::kResourceExhausted,
               describe({demand.purpose, demand.device, demand.bytes, demand.parts, totals,
                         residency_.components(demand.device)}));
-}
-
-void Manager::load(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device) {
-  std::shared_ptr<LoadAttempt> attempt;
-  try {
-    attempt = make_attempt(id, model, device);
-  } catch (const Error& error) {
-    record_failure(id, *model, device, {error.code(), error.what()});
-    throw;
-  }
-  if (!enter(attempt)) return;
-  std::optional<Failure> failure;
-  try {
-    admit(*attempt);
-    while (const auto index = next_to_read(*attempt)) read(*attempt, *index);
-  } catch (...) {
-    failure = current_failure();
-  }
-  finish(*attempt, std::move(failure));
-  if (attempt->failure) attempt->failure->raise();
-}
-
-std::shared_ptr<LoadAttempt> Manager::make_attempt(const std::string& id,
-                                                   const std::shared_ptr<const Model>& model,
-                                                   base::DeviceId device) {
-  std::ignore = ledger(device);
-  auto attempt = std::make_shared<LoadAttempt>();
-  attempt->model_id = id;
-  attempt->model = model;
-  attempt->device = device;
-  attempt->started = clock_.now();
-  for (const ComponentSpec& spec : model->components()) attempt->keys.push_back(identify(spec, device));
-  return attempt;
-}
-
-bool Manager::enter(const std::shared_ptr<LoadAttempt>& attempt) {
-  Aftermath after;
-  bool is_ours = false;
-  {
-    MutexLock lock(mutex_);
-    is_ours = try_enter(attempt, after);
-  }
-  deliver(std::move(after));
-  return is_ours;
-}
-
-bool Manager::try_enter(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) {
-  while (auto* record = residency_.find(attempt->model_id)) {
-    if (record->current && same_keys(*attempt, *record->current)) {
-      residency_.add_hold(*record->current);
-      residency_.note(
-          after, {.type = EventType::kCacheHit, .model_id = attempt->model_id, .device = attempt->device});
-      return false;
-    }
-    if (const std::shared_ptr<LoadAttempt> other = record->attempt) {
-      const bool is_same = other->keys == attempt->keys && other->model->type() == attempt->model->type();
-      if (is_same) ++other->joiners;
-      while (!other->done) changed_.wait(mutex_);
-      if (!is_same) continue;
-      if (other->failure) other->failure->raise();
-      return false;
-    }
-    if (record->current && !same_files(*attempt, *record->current)) {
-      throw Error(
-          ErrorCode::kFailedPrecondition,
-          fmt::format("'{}' is already loaded on {} from other files: unload it first, or use another id",
-                      attempt->model_id, base::to_string(record->device)));
-    }
-    break;
-  }
-  begin(attempt, after);
-  return true;
-}
-
-void Manager::begin(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) {
-  auto& record = residency_.record(attempt->model_id);
-  record.type = attempt->model->type();
-  record.device = attempt->device;
-  record.attempt = attempt;
-  std::uint64_t bytes = 0;
-  for (const ComponentSpec& spec : attempt->model->components()) bytes += spec.bytes;
-  residency_.note(after, {.type = EventType::kLoadStarted,
-                          .model_id = attempt->model_id,
-                          .device = attempt->device,
-                          .bytes = bytes});
-}
-
-void Manager::admit(LoadAttempt& attempt) {
-  for (Room room = Room::kMade; room != Room::kFits;) {
-    Aftermath after;
-    {
-      MutexLock lock(mutex_);
-      while ((room = try_admit(attempt, after)) == Room::kPending) changed_.wait(mutex_);
-    }
-    deliver(std::move(after));
-  }
-}
-
-Manager::Room Manager::try_admit(LoadAttempt& attempt, Aftermath& after) {
-  if (attempt.cancelled) cancellation(attempt).raise();
-  const std::vector<Residency::Missing> missing = residency_.missing(attempt);
-  Demand demand{fmt::format("loading '{}'", attempt.model_id), attempt.device};
-  demand.wanted = attempt.keys;
-  demand.waits_for_reads = true;
-  for (const auto& [index, bytes] : missing) {
-    const auto sum = base::checked_add(demand.bytes, bytes);
-    if (!sum) throw Error(ErrorCode::kInvalidArgument, demand.purpose + ": its components exceed 2^64 bytes");
-    demand.bytes = *sum;
-    demand.parts.emplace_back(label(attempt.keys[index]), bytes);
-  }
-  const Room room = find_room(demand, after);
-  if (room != Room::kFits) return room;
-
-  std::vector<Reservation> claims;
-  for (const auto& [index, bytes] : missing) {
-    auto claim = ledger(attempt.device).reserve(bytes);
-    if (!claim) return Room::kMade;  // cannot happen while only we reserve, under this lock; else ask again
-    claims.push_back(std::move(*claim));
-  }
-  residency_.join(attempt, missing, std::move(claims));
-  return Room::kFits;
-}
-
-std::optional<std::size_t> Manager::next_to_read(const LoadAttempt& attempt) {
-  MutexLock lock(mutex_);
-  for (;;) {
-    if (attempt.cancelled) cancellation(attempt).raise();
-    bool is_complete = true;
-    for (const auto& component : attempt.components) {
-      if (component->failure) component->failure->raise();
-      is_complete = is_complete && component->state == Component::State::kResident;
-    }
-    if (is_complete) return std::nullopt;
-    for (std::size_t i = 0; i < attempt.components.size(); ++i) {
-      if (attempt.components[i]->state != Component::State::kReserved) continue;
-      attempt.components[i]->state = Component::State::kReading;
-      return i;
-    }
-    changed_.wait(mutex_);
-  }
-}
-
-void Manager::read(const LoadAttempt& attempt, std::size_t index) {
-  const std::shared_ptr<Component>& component = attempt.components[index];
-  const std::string name = label(component->key);
-  const std::uint64_t reserved = component->bytes;
-  const LoadControl control{
-      [&](std::uint64_t done, std::uint64_t total) { publish_progress(attempt, name, done, total); },
-      component->cancelled};
-  std::shared_ptr<LoadedComponent> loaded;
-  std::uint64_t bytes = 0;
-  std::optional<Failure> failure;
-  try {
-    loaded = attempt.model->load_component(index, attempt.device, control);
-    if (!loaded) throw Error(ErrorCode::kInternal, name + ": the model loaded nothing and said nothing");
-    bytes = loaded->bytes();
-  } catch (...) {
-    failure = current_failure();
-    loaded.reset();
-  }
-  if (bytes > reserved) {
-    base::log(base::LogLevel::kWarning, "core",
-              fmt::format("{} occupies {}, more than the {} reserved for it", name, base::format_bytes(bytes),
-                          base::format_bytes(reserved)));
-  }
-  Aftermath after;
-  {
-    MutexLock lock(mutex_);
-    residency_.settle(component, std::move(loaded), bytes, std::move(failure), clock_.now(), after);
-    changed_.notify_all();
-  }
-  deliver(std::move(after));
-}
-
-void Manager::publish_progress(const LoadAttempt& attempt, const std::string& component, std::uint64_t done,
-                               std::uint64_t total) {
-  if (events_ == nullptr) return;
-  Aftermath after;
-  {
-    MutexLock lock(mutex_);
-    residency_.note(after, {.type = EventType::kLoadProgress,
-                            .model_id = attempt.model_id,
-                            .device = attempt.device,
-                            .component = component,
-                            .bytes = done,
-                            .total_bytes = total});
-  }
-  deliver(std::move(after));
-}
-
-void Manager::finish(LoadAttempt& attempt, std::optional<Failure> failure) {
-  Aftermath after;
-  {
-    MutexLock lock(mutex_);
-    if (!failure && attempt.cancelled) failure = cancellation(attempt);
-    residency_.finish(attempt, std::move(failure), clock_.now(), after);
-    changed_.notify_all();
-  }
-  deliver(std::move(after));
-}
-
-void Manager::record_failure(const std::string& id, const Model& model, base::DeviceId device,
-                             const Failure& failure) {
-  Aftermath after;
-  {
-    MutexLock lock(mutex_);
-    auto& record = residency_.record(id);
-    if (!record.current && !record.attempt) {
-      record.type = model.type();
-      record.device = device;
-    }
-    record.error = failure.message;
-    residency_.note(
-        after,
-        {.type = EventType::kLoadFailed, .model_id = id, .device = device, .message = failure.message});
-  }
-  deliver(std::move(after));
-}
-
-void Manager::cancel_load(const std::string& id) {
-  Aftermath after;
-  {
-    MutexLock lock(mutex_);
-    auto* record = residency_.find(id);
-    if (record == nullptr || !record->attempt) return;
-    residency_.cancel(*record->attempt, after);
-    changed_.notify_all();
-  }
-  deliver(std::move(after));
 }
 
 void Manager::unload(const std::string& id, UnloadMode mode) {
@@ -363,9 +76,9 @@ void Manager::unload(const std::string& id, UnloadMode mode) {
     }
     if (mode == UnloadMode::kForce && record->attempt) residency_.cancel(*record->attempt, after);
     if (record->current && mode == UnloadMode::kForce) {
-      residency_.retire_current(*record, after);
+      residency_.retire_current(*record, "", after);
     } else if (record->current) {
-      residency_.take_hold(*record, mode == UnloadMode::kKeep, clock_.now(), after);
+      residency_.take_hold(*record, mode == UnloadMode::kKeep, after);
     }
     if (!record->current) record->error.clear();
     residency_.forget_if_empty(id);
@@ -374,89 +87,76 @@ void Manager::unload(const std::string& id, UnloadMode mode) {
   deliver(std::move(after));
 }
 
-std::shared_ptr<Composition> Manager::leasable(const std::string& id) {
-  const auto* record = residency_.find(id);
-  if (record == nullptr) throw Error(ErrorCode::kNotFound, fmt::format("'{}' is not loaded", id));
-  if (record->current) return record->current;
-  std::string message = fmt::format("'{}' cannot be used: it is {}", id, model_status_name(record->status()));
-  if (record->status() == ModelStatus::kError) {
-    message = fmt::format("'{}' cannot be used: its last load failed: {}", id, record->error);
-  }
-  throw Error(ErrorCode::kFailedPrecondition, message);
-}
-
-Lease Manager::pin(std::shared_ptr<Composition> composition, std::vector<std::size_t> pinned) {
-  residency_.pin(*composition, pinned);
-  return Lease(*this, std::move(composition), std::move(pinned));
-}
-
-Lease Manager::lease(const std::string& id, std::size_t stage, std::uint64_t workspace_bytes) {
-  Lease lease;
-  {
-    MutexLock lock(mutex_);
-    std::shared_ptr<Composition> composition = leasable(id);
-    std::vector<std::size_t> pinned = components_of(*composition->model, stage);
-    lease = pin(std::move(composition), std::move(pinned));
-  }
-  if (workspace_bytes > 0) lease.workspace_ = reserve_workspace(*lease.composition_, workspace_bytes);
-  return lease;
-}
-
-Run Manager::start_run(const std::string& id) {
-  MutexLock lock(mutex_);
-  return Run(*this, pin(leasable(id), {}));
-}
-
-Lease Manager::lease_of(const Lease& whole, std::size_t stage, std::uint64_t workspace_bytes) {
-  Lease lease;
-  {
-    MutexLock lock(mutex_);
-    lease = pin(whole.composition_, components_of(*whole.composition_->model, stage));
-  }
-  if (workspace_bytes > 0) lease.workspace_ = reserve_workspace(*lease.composition_, workspace_bytes);
-  return lease;
-}
-
-Reservation Manager::reserve_workspace(const Composition& composition, std::uint64_t bytes) {
-  const Demand demand{fmt::format("the workspace of a run of '{}'", composition.model_id), composition.device,
-                      bytes};
-  for (;;) {
-    Aftermath after;
-    {
-      MutexLock lock(mutex_);
-      Room room = Room::kPending;
-      while ((room = find_room(demand, after)) == Room::kPending) changed_.wait(mutex_);
-      if (room == Room::kFits) {
-        if (auto claim = ledger(composition.device).reserve_workspace(bytes)) return std::move(*claim);
-      }
-    }
-    deliver(std::move(after));
-  }
-}
-
-void Manager::release(const std::shared_ptr<Composition>& composition,
-                      const std::vector<std::size_t>& pinned) {
+void Manager::configure(const std::string& id, const ModelSettings& settings) {
   Aftermath after;
   {
     MutexLock lock(mutex_);
-    residency_.unpin(composition, pinned, clock_.now(), after);
+    residency_.configure(id, settings, after);
   }
   deliver(std::move(after));
 }
 
+ModelSettings Manager::settings(const std::string& id) const {
+  MutexLock lock(mutex_);
+  return residency_.settings(id);
+}
+
+void Manager::touch(const std::string& id) {
+  MutexLock lock(mutex_);
+  residency_.touch(id);
+}
+
 std::uint64_t Manager::trim(base::DeviceId device) {
+  return relieve(device, std::numeric_limits<std::uint64_t>::max(), "trimmed");
+}
+
+std::uint64_t Manager::sweep(std::chrono::nanoseconds idle_timeout) {
   Aftermath after;
   std::uint64_t bytes = 0;
   {
     MutexLock lock(mutex_);
-    for (const auto& component : residency_.residents(device)) {
-      if (!component->idle()) continue;
-      bytes += component->bytes;
-      residency_.evict(component, after);
+    bytes = residency_.sweep(idle_timeout, after);
+    std::map<base::DeviceId, std::uint64_t> freed;
+    for (const auto& component : after.doomed) freed[component->key.device] += component->bytes;
+    for (const auto& [device, part] : freed) {
+      residency_.note(after, {.type = EventType::kAutoCleanup,
+                              .device = device,
+                              .bytes = part,
+                              .cause = "nobody used it for its keep-alive time"});
     }
   }
   deliver(std::move(after));
   return bytes;
+}
+
+std::uint64_t Manager::relieve(base::DeviceId device, std::uint64_t bytes, const std::string& reason) {
+  std::ignore = ledger(device);
+  Aftermath after;
+  std::uint64_t freed = 0;
+  {
+    MutexLock lock(mutex_);
+    const auto residents = residency_.residents(device);
+    for (const std::size_t victim : order(Residency::candidates(residents, {}))) {
+      if (freed >= bytes) break;
+      freed += residents[victim]->bytes;
+      residency_.evict(residents[victim], reason, after);
+    }
+    if (freed > 0) {
+      residency_.note(after,
+                      {.type = EventType::kAutoCleanup, .device = device, .bytes = freed, .cause = reason});
+    }
+  }
+  deliver(std::move(after));
+  return freed;
+}
+
+void Manager::publish(Event event) {
+  Aftermath after;
+  {
+    MutexLock lock(mutex_);
+    residency_.note(after, std::move(event));
+  }
+  deliver(std::move(after));
 }
 
 void Manager::deliver(Aftermath after) {

@@ -4,6 +4,7 @@
 // while events are published. Bytes are reserved in the device's ledger before anything is read.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -66,6 +67,11 @@ class Manager {
   void load(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device)
       EXCLUDES_LOCK(mutex_);
 
+  // As load, but puts no hold on the model: it is left idle, ready for its first use, and clean-up may free
+  // it again. Publishes preload_requested first.
+  void preload(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device)
+      EXCLUDES_LOCK(mutex_);
+
   // Ends the load of `id` under way, if there is one: its callers get kCancelled. A component that another
   // model's load waits for is still read to the end.
   void cancel_load(const std::string& id) EXCLUDES_LOCK(mutex_);
@@ -86,8 +92,28 @@ class Manager {
   // For one inference that pins its stages one after the other. Throws as lease does.
   Run start_run(const std::string& id) EXCLUDES_LOCK(mutex_);
 
-  // Frees every idle component of the device. Returns the bytes given back.
+  // Pin and keep-alive time of a model, which may be loaded now, later, or never. Replaces what was set
+  // before.
+  void configure(const std::string& id, const ModelSettings& settings) EXCLUDES_LOCK(mutex_);
+  ModelSettings settings(const std::string& id) const EXCLUDES_LOCK(mutex_);
+  // Counts as a use of the model: for a request that waits for its turn.
+  void touch(const std::string& id) EXCLUDES_LOCK(mutex_);
+
+  // The three clean-ups. None touches what is held, leased, pinned or wanted by a load; each returns the
+  // bytes given back.
+  //
+  // Frees every idle component of the device.
   std::uint64_t trim(base::DeviceId device) EXCLUDES_LOCK(mutex_);
+  // Frees models without a hold that nobody used for their keep-alive time (`idle_timeout` where a model has
+  // none of its own), counted from the end of the last use.
+  std::uint64_t sweep(std::chrono::nanoseconds idle_timeout) EXCLUDES_LOCK(mutex_);
+  // Frees idle components at once, however short they have been idle and the least valuable first, until
+  // `bytes` are free again or nothing idle is left. `reason` goes into the events ("cpu is 91 % full").
+  std::uint64_t relieve(base::DeviceId device, std::uint64_t bytes, const std::string& reason)
+      EXCLUDES_LOCK(mutex_);
+
+  // Numbers, stamps and publishes an event of somebody else's in the manager's order.
+  void publish(Event event) EXCLUDES_LOCK(mutex_);
 
   // Snapshots, sorted by id and by device. kUnloaded and nullopt for an id the manager does not know.
   std::vector<ModelInfo> list() const EXCLUDES_LOCK(mutex_);
@@ -119,6 +145,8 @@ class Manager {
   Ledger& ledger(base::DeviceId device);
 
   // The steps of load(), in this order.
+  void load_with(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device,
+                 int holds);
   std::shared_ptr<LoadAttempt> make_attempt(const std::string& id, const std::shared_ptr<const Model>& model,
                                             base::DeviceId device);
   bool enter(const std::shared_ptr<LoadAttempt>& attempt);  // false: loaded, by somebody else

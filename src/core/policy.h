@@ -27,7 +27,10 @@ struct Decision {
   std::vector<std::size_t> evict;  // indexes into the residents, least recently used first
 };
 
-// Least recently used first, leaving out those that turn out not to be needed.
+// Everything that may go, the least recently used first.
+std::vector<std::size_t> order(const std::vector<Resident>& residents);
+
+// In that order, leaving out those that turn out not to be needed.
 Decision decide(std::uint64_t demand_bytes, std::uint64_t free_bytes, const std::vector<Resident>& residents);
 
 }  // namespace greenroom::core

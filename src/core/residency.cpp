@@ -1,5 +1,7 @@
 #include "core/residency.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <cassert>
 #include <chrono>
@@ -127,8 +129,7 @@ void Residency::cancel(LoadAttempt& attempt, Aftermath& after) {
   drop_interest(attempt, after);
 }
 
-void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, TimePoint now,
-                       Aftermath& after) {
+void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, Aftermath& after) {
   ModelRecord& record = models_.at(attempt.model_id);
   record.attempt.reset();
   attempt.done = true;
@@ -149,13 +150,17 @@ void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, Tim
   fresh->model = attempt.model;
   fresh->device = attempt.device;
   fresh->components = attempt.components;
-  fresh->holds = 1 + attempt.joiners + (record.current ? record.current->holds : 0);
+  fresh->holds = attempt.holds + (record.current ? record.current->holds : 0);
+  fresh->last_used = clock_.now();
   for (const ComponentPtr& component : fresh->components) ++component->members;
   update_holding(*fresh);
+  set_pinned(*fresh, settings(attempt.model_id).pin);
   drop_interest(attempt, after);
   record.error.clear();
+  const std::shared_ptr<Composition> current = fresh;
   if (const auto old = std::exchange(record.current, std::move(fresh))) retire(record, old, after);
-  const std::chrono::duration<double> took = now - attempt.started;
+  if (current->holds == 0) leave_idle(*current);
+  const std::chrono::duration<double> took = clock_.now() - attempt.started;
   note(after, {.type = EventType::kLoadCompleted,
                .model_id = attempt.model_id,
                .device = attempt.device,
@@ -164,10 +169,9 @@ void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, Tim
 }
 
 void Residency::settle(const ComponentPtr& component, std::shared_ptr<LoadedComponent> loaded,
-                       std::uint64_t loaded_bytes, std::optional<Failure> failure, TimePoint now,
-                       Aftermath& after) {
+                       std::uint64_t loaded_bytes, std::optional<Failure> failure, Aftermath& after) {
   assert(component->state == Component::State::kReading);
-  component->last_used = now;
+  component->last_used = component->resident_since = clock_.now();
   if (loaded) {
     component->claim.become_resident(loaded_bytes);
     component->bytes = loaded_bytes;
@@ -188,34 +192,113 @@ void Residency::settle(const ComponentPtr& component, std::shared_ptr<LoadedComp
   }
 }
 
+void Residency::touch(const std::string& id) {
+  const ModelRecord* record = find(id);
+  if (record == nullptr || !record->current) return;
+  record->current->last_used = clock_.now();
+  for (const ComponentPtr& component : record->current->components) {
+    component->last_used = record->current->last_used;
+  }
+}
+
 void Residency::add_hold(Composition& composition) {
   ++composition.holds;
   update_holding(composition);
 }
 
-void Residency::take_hold(ModelRecord& record, bool keep, TimePoint now, Aftermath& after) {
+void Residency::take_hold(ModelRecord& record, bool keep, Aftermath& after) {
   Composition& current = *record.current;
   if (current.holds > 0) --current.holds;
   if (current.holds > 0) return;
   if (!keep) {
-    retire_current(record, after);
+    retire_current(record, "", after);
     return;
   }
-  for (const ComponentPtr& component : current.components) {
-    component->kept = true;
-    component->last_used = now;
-  }
+  leave_idle(current);
   update_holding(current);
+  retire_if_unwanted(record, after);
 }
 
-void Residency::retire_current(ModelRecord& record, Aftermath& after) {
+void Residency::leave_idle(Composition& composition) {
+  composition.last_used = clock_.now();
+  for (const ComponentPtr& component : composition.components) {
+    component->kept = true;
+    component->last_used = composition.last_used;
+  }
+}
+
+void Residency::retire_if_unwanted(ModelRecord& record, Aftermath& after) {
+  if (!record.current || record.current->holds > 0 || record.current->leases > 0) return;
+  const ModelSettings wanted = settings(record.current->model_id);
+  if (wanted.pin || wanted.keep_alive != std::chrono::nanoseconds(0)) return;
+  retire_current(record, "it is not to be kept alive when idle", after);
+}
+
+void Residency::retire_current(ModelRecord& record, const std::string& cause, Aftermath& after) {
+  note(after, {.type = EventType::kUnloadStarted,
+               .model_id = record.current->model_id,
+               .device = record.device,
+               .bytes = total_bytes(record.current->components),
+               .cause = cause});
+  record.current->unload_cause = cause;
   retire(record, std::exchange(record.current, nullptr), after);
+}
+
+std::uint64_t Residency::sweep(std::chrono::nanoseconds idle_timeout, Aftermath& after) {
+  const TimePoint now = clock_.now();
+  const std::size_t before = after.doomed.size();
+  std::vector<std::string> ids;
+  for (const auto& [id, record] : models_) {
+    if (record.current && record.current->holds == 0 && record.current->leases == 0 && !record.attempt)
+      ids.push_back(id);
+  }
+  for (const std::string& id : ids) {
+    ModelRecord& record = models_.at(id);
+    const ModelSettings wanted = settings(id);
+    if (wanted.pin || now - record.current->last_used < wanted.keep_alive.value_or(idle_timeout)) continue;
+    retire_current(record, idle_cause("swept", record.current->last_used), after);
+    forget_if_empty(id);
+  }
+  std::vector<ComponentPtr> left_over;  // by models that were evicted
+  for (const auto& [key, component] : components_) {
+    if (component->evictable() && component->members == 0 && now - component->last_used >= idle_timeout)
+      left_over.push_back(component);
+  }
+  for (const ComponentPtr& component : left_over) evict(component, "swept", after);
+  std::uint64_t bytes = 0;
+  for (std::size_t i = before; i < after.doomed.size(); ++i) bytes += after.doomed[i]->bytes;
+  return bytes;
+}
+
+void Residency::configure(const std::string& id, const ModelSettings& wanted, Aftermath& after) {
+  if (wanted.pin || wanted.keep_alive) {
+    settings_[id] = wanted;
+  } else {
+    settings_.erase(id);
+  }
+  ModelRecord* record = find(id);
+  if (record == nullptr || !record->current) return;
+  set_pinned(*record->current, wanted.pin);
+  retire_if_unwanted(*record, after);
+  forget_if_empty(id);
+}
+
+ModelSettings Residency::settings(const std::string& id) const {
+  const auto found = settings_.find(id);
+  return found == settings_.end() ? ModelSettings() : found->second;
+}
+
+void Residency::set_pinned(Composition& composition, bool pinned) {
+  if (pinned == composition.pinned) return;
+  composition.pinned = pinned;
+  for (const ComponentPtr& component : composition.components) component->pins += pinned ? 1 : -1;
 }
 
 void Residency::retire(ModelRecord& record, const std::shared_ptr<Composition>& composition,
                        Aftermath& after) {
   composition->retired = true;
   composition->holds = 0;
+  set_pinned(*composition, false);
   for (const ComponentPtr& component : composition->components) --component->members;
   ++record.draining;
   update_holding(*composition);
@@ -234,7 +317,8 @@ void Residency::finish_retired(const std::shared_ptr<Composition>& composition, 
   note(after, {.type = EventType::kUnloadCompleted,
                .model_id = composition->model_id,
                .device = composition->device,
-               .bytes = total_bytes(composition->components)});
+               .bytes = total_bytes(composition->components),
+               .cause = composition->unload_cause});
 }
 
 void Residency::pin(Composition& composition, const std::vector<std::size_t>& pinned) {
@@ -244,15 +328,20 @@ void Residency::pin(Composition& composition, const std::vector<std::size_t>& pi
 }
 
 void Residency::unpin(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned,
-                      TimePoint now, Aftermath& after) {
+                      Aftermath& after) {
+  composition->last_used = clock_.now();
   for (const std::size_t index : pinned) {
     --composition->components[index]->leases;
-    composition->components[index]->last_used = now;
+    composition->components[index]->last_used = composition->last_used;
   }
   --composition->leases;
   update_holding(*composition);
-  if (!composition->retired || composition->leases > 0) return;
-  finish_retired(composition, after);
+  if (composition->leases > 0) return;
+  if (composition->retired) {
+    finish_retired(composition, after);
+  } else {
+    retire_if_unwanted(models_.at(composition->model_id), after);
+  }
   forget_if_empty(composition->model_id);
 }
 
@@ -293,17 +382,24 @@ std::vector<Resident> Residency::candidates(const std::vector<ComponentPtr>& res
   std::vector<Resident> result;
   for (const ComponentPtr& component : residents) {
     const bool is_wanted = std::find(wanted.begin(), wanted.end(), component->key) != wanted.end();
-    result.push_back({component->bytes, !component->idle() || is_wanted, component->last_used});
+    result.push_back({component->bytes, !component->evictable() || is_wanted, component->last_used});
   }
   return result;
 }
 
-void Residency::evict(const ComponentPtr& component, Aftermath& after) {
-  assert(component->idle());
+std::string Residency::idle_cause(const std::string& reason, TimePoint since) const {
+  const auto idle = std::chrono::duration_cast<std::chrono::seconds>(clock_.now() - since);
+  return fmt::format("{}, idle {} s", reason, idle.count());
+}
+
+void Residency::evict(const ComponentPtr& component, const std::string& reason, Aftermath& after) {
+  assert(component->evictable());
+  const std::string cause = idle_cause(reason, component->last_used);
   note(after, {.type = EventType::kEvicted,
                .device = component->key.device,
                .component = label(component->key),
-               .bytes = component->bytes});
+               .bytes = component->bytes,
+               .cause = cause});
   take_out(component, after);
   for (auto it = models_.begin(); it != models_.end() && component->members > 0;) {
     auto& [id, record] = *it++;
@@ -314,7 +410,7 @@ void Residency::evict(const ComponentPtr& component, Aftermath& after) {
     note(after, {.type = EventType::kUnloadCompleted,
                  .model_id = id,
                  .device = record.device,
-                 .message = label(component->key) + " was evicted"});
+                 .cause = fmt::format("{} was evicted {}", label(component->key), cause)});
     after.retired.push_back(std::move(record.current));
     record.current.reset();
     forget_if_empty(std::string(id));
@@ -333,6 +429,7 @@ void Residency::departed(const std::vector<ComponentPtr>& components) {
 
 void Residency::note(Aftermath& after, Event event) {
   event.sequence = ++sequence_;
+  event.time = clock_.wall_now();
   after.events.push_back(std::move(event));
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -34,6 +35,16 @@ struct Failure {
 // Model ids, each with how often it counts.
 using Names = std::map<std::string, int>;
 
+// What a user wants of a model beyond its being loaded. Kept by id, loaded or not.
+struct ModelSettings {
+  // How long it may be idle before a sweep frees it. Absent: what the sweep says. Zero: not at all. kForever:
+  // no sweep frees it.
+  std::optional<std::chrono::nanoseconds> keep_alive;
+  bool pin = false;  // while loaded, nothing of it is evicted, swept or trimmed; an unload still frees it
+
+  static constexpr std::chrono::nanoseconds kForever = std::chrono::nanoseconds::max();
+};
+
 // Legal moves: kReserved -> kReading -> kResident -> kGone, and kGone from anywhere (failed, cancelled,
 // nobody wants it). Only kReserved, kReading and kResident ones are in the table by key.
 struct Component {
@@ -45,6 +56,7 @@ struct Component {
   bool idle() const {
     return state == State::kResident && wanted_by.empty() && leases == 0 && holders.empty();
   }
+  bool evictable() const { return idle() && pins == 0; }
 
   const ComponentKey key;
   State state = State::kReserved;
@@ -52,9 +64,11 @@ struct Component {
   Names wanted_by;      // models whose load under way needs it
   Names holders;        // models that keep it: held, or with a running lease
   int members = 0;      // loaded models, held or idle, that consist of it
-  int leases = 0;       // pins
+  int leases = 0;       // of running inferences
+  int pins = 0;         // loaded models among `members` that a user pinned
   bool kept = false;    // was left idle on purpose (UnloadMode::kKeep)
   base::Clock::TimePoint last_used;
+  base::Clock::TimePoint resident_since;
   std::optional<Failure> failure;  // of a kGone one that somebody waited for
   const std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
 
@@ -74,7 +88,10 @@ struct Composition {
 
   int holds = 0;
   int leases = 0;
-  bool holding = false;  // is among the holders of its components
+  bool holding = false;              // is among the holders of its components
+  bool pinned = false;               // is counted in its components' pins
+  base::Clock::TimePoint last_used;  // when the last lease or hold ended; idle time counts from here
+  std::string unload_cause;          // why it was retired
   bool retired = false;  // no longer the current form: its components go when `leases` reaches zero
 };
 
@@ -87,6 +104,7 @@ struct LoadAttempt {
   base::Clock::TimePoint started;
 
   std::vector<std::shared_ptr<Component>> components;  // empty until admitted, then constant
+  int holds = 0;                                       // of callers that want one; others only want it loaded
   int joiners = 0;                                     // callers beside the first
   bool interested = false;                             // is counted in its components' wanted_by
   bool cancelled = false;
@@ -105,6 +123,8 @@ struct Aftermath {
 // Not thread-safe; guarded by the Manager's lock.
 class Residency {
  public:
+  explicit Residency(const base::Clock& clock) : clock_(clock) {}
+
   struct ModelRecord {
     std::string type;
     base::DeviceId device;
@@ -133,40 +153,48 @@ class Residency {
   // load, for better (no failure: its model becomes current) or worse.
   std::vector<Missing> missing(const LoadAttempt& attempt) const;
   void join(LoadAttempt& attempt, const std::vector<Missing>& missing, std::vector<Reservation> claims);
-  void finish(LoadAttempt& attempt, std::optional<Failure> failure, base::Clock::TimePoint now,
-              Aftermath& after);
+  // With no hold in the end the model is left idle, its time counting from now.
+  void finish(LoadAttempt& attempt, std::optional<Failure> failure, Aftermath& after);
   void cancel(LoadAttempt& attempt, Aftermath& after);
 
   // The read of a kReading component ended: exactly one of `loaded` and `failure` is given.
   void settle(const std::shared_ptr<Component>& component, std::shared_ptr<LoadedComponent> loaded,
-              std::uint64_t loaded_bytes, std::optional<Failure> failure, base::Clock::TimePoint now,
-              Aftermath& after);
+              std::uint64_t loaded_bytes, std::optional<Failure> failure, Aftermath& after);
 
+  // What the user wants of `id`; takes effect at once on what is loaded.
+  void configure(const std::string& id, const ModelSettings& settings, Aftermath& after);
+  ModelSettings settings(const std::string& id) const;
+
+  void touch(const std::string& id);
   void add_hold(Composition& composition);
   // REQUIRES: the model has a current composition. With the last hold it is left idle (`keep`) or retired.
-  void take_hold(ModelRecord& record, bool keep, base::Clock::TimePoint now, Aftermath& after);
+  void take_hold(ModelRecord& record, bool keep, Aftermath& after);
   // The model has no current composition from now on; what it consisted of goes when its leases have
-  // returned.
-  void retire_current(ModelRecord& record, Aftermath& after);
+  // returned. `cause`: empty when somebody asked for it.
+  void retire_current(ModelRecord& record, const std::string& cause, Aftermath& after);
+  // Frees what has been idle for its keep-alive time (`idle_timeout` where the model has none of its own).
+  // Returns the bytes.
+  std::uint64_t sweep(std::chrono::nanoseconds idle_timeout, Aftermath& after);
 
   // `pinned`: indexes into the composition's components.
   void pin(Composition& composition, const std::vector<std::size_t>& pinned);
   void unpin(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned,
-             base::Clock::TimePoint now, Aftermath& after);
+             Aftermath& after);
 
   // What decide() may choose from, and who that is. What `wanted` asks for is not offered.
   std::vector<std::shared_ptr<Component>> residents(base::DeviceId device) const;
   static std::vector<Resident> candidates(const std::vector<std::shared_ptr<Component>>& residents,
                                           std::span<const ComponentKey> wanted);
-  // REQUIRES: idle. Idle models that consist of it are unloaded; their other components stay.
-  void evict(const std::shared_ptr<Component>& component, Aftermath& after);
+  // REQUIRES: evictable. Idle models that consist of it are unloaded; their other components stay. `reason`:
+  // what for, as in "for loading 'bob'".
+  void evict(const std::shared_ptr<Component>& component, const std::string& reason, Aftermath& after);
 
   // Is memory of the device about to come back? `with_reads`: also when a cancelled read has to end first.
   bool is_departing(base::DeviceId device, bool with_reads) const;
   // The memory of these is free.
   void departed(const std::vector<std::shared_ptr<Component>>& components);
 
-  // Adds the event to the aftermath, numbered.
+  // Adds the event to the aftermath, numbered and stamped.
   void note(Aftermath& after, Event event);
 
   ModelInfo info(const std::string& id, const ModelRecord& record) const;
@@ -179,15 +207,22 @@ class Residency {
  private:
   void drop_interest(LoadAttempt& attempt, Aftermath& after);
   void update_holding(Composition& composition);
+  void set_pinned(Composition& composition, bool pinned);
+  void leave_idle(Composition& composition);
+  // Ends a model that is idle and not to be kept alive at all.
+  void retire_if_unwanted(ModelRecord& record, Aftermath& after);
+  std::string idle_cause(const std::string& reason, base::Clock::TimePoint since) const;
   void retire(ModelRecord& record, const std::shared_ptr<Composition>& composition, Aftermath& after);
   void finish_retired(const std::shared_ptr<Composition>& composition, Aftermath& after);
   // Frees the component when nobody holds, leases, wants or consists of it, and it is not kept.
   void let_go(const std::shared_ptr<Component>& component, Aftermath& after);
   void take_out(const std::shared_ptr<Component>& component, Aftermath& after);
 
+  const base::Clock& clock_;
   std::map<ComponentKey, std::shared_ptr<Component>> components_;
   std::vector<std::shared_ptr<Component>> departing_;  // out of components_, bytes not yet given back
   std::map<std::string, ModelRecord> models_;
+  std::map<std::string, ModelSettings> settings_;  // only what differs from the default
   std::uint64_t sequence_ = 0;
 };
 

@@ -546,17 +546,20 @@ TEST_F(ManagerTest, PublishesWhatHappensInOrder) {
   manager_.load("alice", alice, kCpu);
   manager_.unload("alice", UnloadMode::kForce);
   EXPECT_THAT(sink_.types(),
-              ElementsAre(EventType::kLoadStarted, EventType::kLoadProgress, EventType::kLoadCompleted,
-                          EventType::kCacheHit, EventType::kUnloadCompleted));
+              ElementsAre(EventType::kCacheMiss, EventType::kLoadStarted, EventType::kLoadProgress,
+                          EventType::kLoadCompleted, EventType::kCacheHit, EventType::kUnloadStarted,
+                          EventType::kUnloadCompleted));
   const auto events = sink_.events();
   for (std::size_t i = 0; i < events.size(); ++i) {
     EXPECT_EQ(events[i].sequence, i + 1);
     EXPECT_EQ(events[i].model_id, "alice");
+    EXPECT_EQ(std::chrono::floor<std::chrono::seconds>(events[i].time),
+              base::Clock::WallTime(std::chrono::seconds(i < 3 ? 0 : 2)));
   }
-  EXPECT_EQ(events[1].component, "voice (voice.pt)");
-  EXPECT_EQ(events[1].bytes, 25u);
-  EXPECT_EQ(events[2].bytes, 50u);
-  EXPECT_DOUBLE_EQ(events[2].seconds, 2.0);
+  EXPECT_EQ(events[2].component, "voice (voice.pt)");
+  EXPECT_EQ(events[2].bytes, 25u);
+  EXPECT_EQ(events[3].bytes, 50u);
+  EXPECT_DOUBLE_EQ(events[3].seconds, 2.0);
 }
 
 TEST_F(ManagerTest, NamesAreStable) {

@@ -1,0 +1,310 @@
+// How the manager loads: Manager::load and its steps.
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <tuple>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "core/manager.h"
+
+namespace greenroom::core {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using base::MutexLock;
+
+// What is being thrown right now, as a value. REQUIRES: called from a catch block.
+Failure current_failure() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return {error.code(), error.what()};
+  } catch (const std::bad_alloc&) {
+    return {ErrorCode::kResourceExhausted, "out of host memory"};
+  } catch (const std::exception& error) {
+    return {ErrorCode::kInternal, error.what()};
+  } catch (...) {
+    return {ErrorCode::kInternal, "unknown exception"};
+  }
+}
+
+Failure cancellation(const LoadAttempt& attempt) {
+  return {ErrorCode::kCancelled, fmt::format("the load of '{}' was cancelled", attempt.model_id)};
+}
+
+// Is the one a newer reading of the other's files?
+bool same_files(const LoadAttempt& attempt, const Composition& composition) {
+  return attempt.device == composition.device && attempt.model->type() == composition.model->type() &&
+         std::equal(attempt.keys.begin(), attempt.keys.end(), composition.components.begin(),
+                    composition.components.end(),
+                    [](const auto& key, const auto& component) { return key.file == component->key.file; });
+}
+
+bool same_keys(const LoadAttempt& attempt, const Composition& composition) {
+  return attempt.model->type() == composition.model->type() &&
+         std::equal(attempt.keys.begin(), attempt.keys.end(), composition.components.begin(),
+                    composition.components.end(),
+                    [](const auto& key, const auto& component) { return key == component->key; });
+}
+
+}  // namespace
+
+void Manager::load(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device) {
+  load_with(id, model, device, 1);
+}
+
+void Manager::preload(const std::string& id, const std::shared_ptr<const Model>& model,
+                      base::DeviceId device) {
+  publish({.type = EventType::kPreloadRequested, .model_id = id, .device = device});
+  load_with(id, model, device, 0);
+}
+
+void Manager::load_with(const std::string& id, const std::shared_ptr<const Model>& model,
+                        base::DeviceId device, int holds) {
+  std::shared_ptr<LoadAttempt> attempt;
+  try {
+    attempt = make_attempt(id, model, device);
+  } catch (const Error& error) {
+    record_failure(id, *model, device, {error.code(), error.what()});
+    throw;
+  }
+  attempt->holds = holds;
+  if (!enter(attempt)) return;
+  std::optional<Failure> failure;
+  try {
+    admit(*attempt);
+    while (const auto index = next_to_read(*attempt)) read(*attempt, *index);
+  } catch (...) {
+    failure = current_failure();
+  }
+  finish(*attempt, std::move(failure));
+  if (attempt->failure) attempt->failure->raise();
+}
+
+std::shared_ptr<LoadAttempt> Manager::make_attempt(const std::string& id,
+                                                   const std::shared_ptr<const Model>& model,
+                                                   base::DeviceId device) {
+  std::ignore = ledger(device);
+  auto attempt = std::make_shared<LoadAttempt>();
+  attempt->model_id = id;
+  attempt->model = model;
+  attempt->device = device;
+  attempt->started = clock_.now();
+  for (const ComponentSpec& spec : model->components()) attempt->keys.push_back(identify(spec, device));
+  return attempt;
+}
+
+bool Manager::enter(const std::shared_ptr<LoadAttempt>& attempt) {
+  Aftermath after;
+  bool is_ours = false;
+  {
+    MutexLock lock(mutex_);
+    is_ours = try_enter(attempt, after);
+  }
+  deliver(std::move(after));
+  return is_ours;
+}
+
+bool Manager::try_enter(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) {
+  while (auto* record = residency_.find(attempt->model_id)) {
+    if (record->current && same_keys(*attempt, *record->current)) {
+      if (attempt->holds > 0) residency_.add_hold(*record->current);
+      record->current->last_used = clock_.now();
+      residency_.note(
+          after, {.type = EventType::kCacheHit, .model_id = attempt->model_id, .device = attempt->device});
+      return false;
+    }
+    if (const std::shared_ptr<LoadAttempt> other = record->attempt) {
+      const bool is_same = other->keys == attempt->keys && other->model->type() == attempt->model->type();
+      if (is_same) {
+        ++other->joiners;
+        other->holds += attempt->holds;
+      }
+      while (!other->done) changed_.wait(mutex_);
+      if (!is_same) continue;
+      if (other->failure) other->failure->raise();
+      return false;
+    }
+    if (record->current && !same_files(*attempt, *record->current)) {
+      throw Error(
+          ErrorCode::kFailedPrecondition,
+          fmt::format("'{}' is already loaded on {} from other files: unload it first, or use another id",
+                      attempt->model_id, base::to_string(record->device)));
+    }
+    break;
+  }
+  begin(attempt, after);
+  return true;
+}
+
+void Manager::begin(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) {
+  auto& record = residency_.record(attempt->model_id);
+  record.type = attempt->model->type();
+  record.device = attempt->device;
+  record.attempt = attempt;
+  std::uint64_t bytes = 0;
+  std::uint64_t missing = 0;
+  for (const ComponentSpec& spec : attempt->model->components()) bytes += spec.bytes;
+  for (const auto& part : residency_.missing(*attempt)) missing += part.bytes;
+  residency_.note(after, {.type = EventType::kCacheMiss,
+                          .model_id = attempt->model_id,
+                          .device = attempt->device,
+                          .bytes = missing,
+                          .total_bytes = bytes});
+  residency_.note(after, {.type = EventType::kLoadStarted,
+                          .model_id = attempt->model_id,
+                          .device = attempt->device,
+                          .bytes = bytes});
+}
+
+void Manager::admit(LoadAttempt& attempt) {
+  for (Room room = Room::kMade; room != Room::kFits;) {
+    Aftermath after;
+    {
+      MutexLock lock(mutex_);
+      while ((room = try_admit(attempt, after)) == Room::kPending) changed_.wait(mutex_);
+    }
+    deliver(std::move(after));
+  }
+}
+
+Manager::Room Manager::try_admit(LoadAttempt& attempt, Aftermath& after) {
+  if (attempt.cancelled) cancellation(attempt).raise();
+  const std::vector<Residency::Missing> missing = residency_.missing(attempt);
+  Demand demand{fmt::format("loading '{}'", attempt.model_id), attempt.device};
+  demand.wanted = attempt.keys;
+  demand.waits_for_reads = true;
+  for (const auto& [index, bytes] : missing) {
+    const auto sum = base::checked_add(demand.bytes, bytes);
+    if (!sum) throw Error(ErrorCode::kInvalidArgument, demand.purpose + ": its components exceed 2^64 bytes");
+    demand.bytes = *sum;
+    demand.parts.emplace_back(label(attempt.keys[index]), bytes);
+  }
+  const Room room = find_room(demand, after);
+  if (room != Room::kFits) return room;
+
+  std::vector<Reservation> claims;
+  for (const auto& [index, bytes] : missing) {
+    auto claim = ledger(attempt.device).reserve(bytes);
+    if (!claim) return Room::kMade;  // cannot happen while only we reserve, under this lock; else ask again
+    claims.push_back(std::move(*claim));
+  }
+  residency_.join(attempt, missing, std::move(claims));
+  return Room::kFits;
+}
+
+std::optional<std::size_t> Manager::next_to_read(const LoadAttempt& attempt) {
+  MutexLock lock(mutex_);
+  for (;;) {
+    if (attempt.cancelled) cancellation(attempt).raise();
+    bool is_complete = true;
+    for (const auto& component : attempt.components) {
+      if (component->failure) component->failure->raise();
+      is_complete = is_complete && component->state == Component::State::kResident;
+    }
+    if (is_complete) return std::nullopt;
+    for (std::size_t i = 0; i < attempt.components.size(); ++i) {
+      if (attempt.components[i]->state != Component::State::kReserved) continue;
+      attempt.components[i]->state = Component::State::kReading;
+      return i;
+    }
+    changed_.wait(mutex_);
+  }
+}
+
+void Manager::read(const LoadAttempt& attempt, std::size_t index) {
+  const std::shared_ptr<Component>& component = attempt.components[index];
+  const std::string name = label(component->key);
+  const std::uint64_t reserved = component->bytes;
+  const LoadControl control{
+      [&](std::uint64_t done, std::uint64_t total) { publish_progress(attempt, name, done, total); },
+      component->cancelled};
+  std::shared_ptr<LoadedComponent> loaded;
+  std::uint64_t bytes = 0;
+  std::optional<Failure> failure;
+  try {
+    loaded = attempt.model->load_component(index, attempt.device, control);
+    if (!loaded) throw Error(ErrorCode::kInternal, name + ": the model loaded nothing and said nothing");
+    bytes = loaded->bytes();
+  } catch (...) {
+    failure = current_failure();
+    loaded.reset();
+  }
+  if (bytes > reserved) {
+    base::log(base::LogLevel::kWarning, "core",
+              fmt::format("{} occupies {}, more than the {} reserved for it", name, base::format_bytes(bytes),
+                          base::format_bytes(reserved)));
+  }
+  Aftermath after;
+  {
+    MutexLock lock(mutex_);
+    residency_.settle(component, std::move(loaded), bytes, std::move(failure), after);
+    changed_.notify_all();
+  }
+  deliver(std::move(after));
+}
+
+void Manager::publish_progress(const LoadAttempt& attempt, const std::string& component, std::uint64_t done,
+                               std::uint64_t total) {
+  if (events_ == nullptr) return;
+  Aftermath after;
+  {
+    MutexLock lock(mutex_);
+    residency_.note(after, {.type = EventType::kLoadProgress,
+                            .model_id = attempt.model_id,
+                            .device = attempt.device,
+                            .component = component,
+                            .bytes = done,
+                            .total_bytes = total});
+  }
+  deliver(std::move(after));
+}
+
+void Manager::finish(LoadAttempt& attempt, std::optional<Failure> failure) {
+  Aftermath after;
+  {
+    MutexLock lock(mutex_);
+    if (!failure && attempt.cancelled) failure = cancellation(attempt);
+    residency_.finish(attempt, std::move(failure), after);
+    changed_.notify_all();
+  }
+  deliver(std::move(after));
+}
+
+void Manager::record_failure(const std::string& id, const Model& model, base::DeviceId device,
+                             const Failure& failure) {
+  Aftermath after;
+  {
+    MutexLock lock(mutex_);
+    auto& record = residency_.record(id);
+    if (!record.current && !record.attempt) {
+      record.type = model.type();
+      record.device = device;
+    }
+    record.error = failure.message;
+    residency_.note(
+        after,
+        {.type = EventType::kLoadFailed, .model_id = id, .device = device, .message = failure.message});
+  }
+  deliver(std::move(after));
+}
+
+void Manager::cancel_load(const std::string& id) {
+  Aftermath after;
+  {
+    MutexLock lock(mutex_);
+    auto* record = residency_.find(id);
+    if (record == nullptr || !record->attempt) return;
+    residency_.cancel(*record->attempt, after);
+    changed_.notify_all();
+  }
+  deliver(std::move(after));
+}
+
+}  // namespace greenroom::core
