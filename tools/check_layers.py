@@ -25,6 +25,7 @@ HOMES = {
     r"dlfcn\.h": ("devices/nvml", "app/model_library"),
     r"nlohmann/": ("base/json",),
     r"sndfile\.h": ("audio/file",),
+    r"sqlite3\.h": ("app/sqlite",),
     r"yaml-cpp/": ("app/config", "models/ddsp_svc/config"),
     r"CLI/": ("cli/",),
 }
