@@ -16,14 +16,16 @@ HistoryEntry to_entry(const core::Event& event) {
   using std::chrono::duration_cast;
   using std::chrono::milliseconds;
   HistoryEntry entry;
-  entry.time_ms = duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  entry.time_ms = duration_cast<milliseconds>(event.time.time_since_epoch()).count();
   entry.type = core::event_type_name(event.type);
   entry.model_id = event.model_id;
+  entry.model_type = event.model_type;
   entry.device = base::to_string(event.device);
   entry.component = event.component;
   entry.bytes = event.bytes;
   entry.seconds = event.seconds;
   entry.message = event.message;
+  entry.cause = event.cause;
   return entry;
 }
 

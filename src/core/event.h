@@ -41,6 +41,7 @@ struct Event {
       0;  // in the order of the manager's decisions; several threads may publish out of order
   std::chrono::system_clock::time_point time;  // of the decision; no identity: two events may share it
   std::string model_id;                        // empty for an eviction that belongs to no model
+  std::string model_type;                      // of that model: "ddsp_svc"; empty when it has none
   base::DeviceId device;
   std::string component;  // "contentvec (hubert_base.pt)"; empty when the event is about a whole model
   std::uint64_t bytes = 0;

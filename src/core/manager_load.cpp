@@ -61,7 +61,8 @@ void Manager::load(const std::string& id, const std::shared_ptr<const Model>& mo
 
 void Manager::preload(const std::string& id, const std::shared_ptr<const Model>& model,
                       base::DeviceId device) {
-  publish({.type = EventType::kPreloadRequested, .model_id = id, .device = device});
+  publish(
+      {.type = EventType::kPreloadRequested, .model_id = id, .model_type = model->type(), .device = device});
   load_with(id, model, device, 0);
 }
 

@@ -430,6 +430,8 @@ void Residency::departed(const std::vector<ComponentPtr>& components) {
 void Residency::note(Aftermath& after, Event event) {
   event.sequence = ++sequence_;
   event.time = clock_.wall_now();
+  const ModelRecord* record = event.model_type.empty() ? find(event.model_id) : nullptr;
+  if (record != nullptr) event.model_type = record->type;
   after.events.push_back(std::move(event));
 }
 

@@ -194,7 +194,7 @@ class Residency {
   // The memory of these is free.
   void departed(const std::vector<std::shared_ptr<Component>>& components);
 
-  // Adds the event to the aftermath, numbered and stamped.
+  // Adds the event to the aftermath, with its model's type, numbered and stamped.
   void note(Aftermath& after, Event event);
 
   ModelInfo info(const std::string& id, const ModelRecord& record) const;

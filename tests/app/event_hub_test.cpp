@@ -19,7 +19,10 @@ using testing::ElementsAre;
 Event event(EventType type, const std::string& model) {
   Event event;
   event.type = type;
+  event.time = std::chrono::system_clock::time_point(std::chrono::milliseconds(1764081234567));
   event.model_id = model;
+  event.model_type = "ddsp_svc";
+  event.cause = "to make room";
   return event;
 }
 
@@ -39,7 +42,9 @@ TEST(EventHub, GoesToEveryListenerAndToTheHistoryInOrder) {
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(entries[2].model_id, "c");
   EXPECT_EQ(entries[2].type, "evicted");
-  EXPECT_GT(entries[2].time_ms, 1'700'000'000'000);
+  EXPECT_EQ(entries[2].time_ms, 1764081234567);
+  EXPECT_EQ(entries[2].model_type, "ddsp_svc");
+  EXPECT_EQ(entries[2].cause, "to make room");
 }
 
 TEST(EventHub, ProgressIsHeardAndNotKept) {

@@ -578,5 +578,25 @@ TEST_F(ManagerTest, DevicesHaveBudgetsOfTheirOwn) {
   EXPECT_EQ(two.memory().at(1).totals.resident, 80u);
 }
 
+TEST_F(ManagerTest, EveryEventOfAModelNamesItsType) {
+  const auto voice = model({part("voice", 100)}, "ddsp_svc");
+  const auto speaker = model({part("speaker", 950)}, "index_tts");
+  manager_.preload("voice", voice, kCpu);
+  manager_.load("speaker", speaker, kCpu);  // evicts the voice
+  EXPECT_THROW(manager_.load("voice", voice, kCpu), base::Error);
+  manager_.load("speaker", speaker, kCpu);
+  manager_.unload("speaker", UnloadMode::kForce);
+  int of_voice = 0;
+  int of_speaker = 0;
+  for (const Event& event : sink_.events()) {
+    if (event.model_id.empty()) continue;
+    EXPECT_EQ(event.model_type, event.model_id == "voice" ? "ddsp_svc" : "index_tts")
+        << event_type_name(event.type);
+    ++(event.model_id == "voice" ? of_voice : of_speaker);
+  }
+  EXPECT_GE(of_voice, 6);
+  EXPECT_GE(of_speaker, 5);
+}
+
 }  // namespace
 }  // namespace greenroom::core
