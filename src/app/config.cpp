@@ -87,6 +87,8 @@ class Setting {
       if (!is_log_level(config.log_level)) wrong("it must be DEBUG, INFO, WARNING or ERROR");
     } else if (key_ == "system.threads") {
       config.threads = number(0, kMaxThreads);
+    } else if (key_ == "system.share_equal_files") {
+      config.share_equal_files = yes_or_no();
     } else if (key_ == "ui.host") {
       config.host = text();
     } else if (key_ == "ui.port") {
@@ -115,6 +117,12 @@ class Setting {
     if (!value_.IsScalar() || !YAML::convert<int>::decode(value_, result) || result < low || result > high) {
       wrong(fmt::format("it must be a whole number from {} to {}", low, high));
     }
+    return result;
+  }
+
+  bool yes_or_no() const {
+    bool result = false;
+    if (!value_.IsScalar() || !YAML::convert<bool>::decode(value_, result)) wrong("it must be true or false");
     return result;
   }
 

@@ -29,7 +29,8 @@ struct Config {
   std::string log_level = "WARNING";
   // Host memory for copies of weights that were on a GPU; a quarter of the machine's when absent.
   std::optional<std::uint64_t> host_cache_bytes;
-  int threads = 0;  // of one inference on the CPU; 0: all cores
+  bool share_equal_files = true;  // files with the same bytes under different names are loaded once
+  int threads = 0;                // of one inference on the CPU; 0: all cores
   std::string host = "127.0.0.1";
   int port = 7860;
   std::vector<ConfigNotice> notices;

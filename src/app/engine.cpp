@@ -92,6 +92,10 @@ DeviceId Engine::pick_device(const std::string& name) const {
 std::string Engine::load_voice(const std::filesystem::path& path, const std::string& device) {
   auto description = describe_voice(path, config_.pretrain_dir);
   std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
+  if (config_.share_equal_files) {
+    for (auto& component : description.components)
+      component.file = equal_files_.representative(component.file);
+  }
   const auto voice = make_voice(std::move(description));
   model_library().set_host_cache(host_cache_bytes());
   manager_->load(id, voice, pick_device(device));

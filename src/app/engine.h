@@ -9,6 +9,7 @@
 #include "app/config.h"
 #include "audio/buffer.h"
 #include "base/clock.h"
+#include "checkpoint/equal_files.h"
 #include "core/manager.h"
 #include "devices/discover.h"
 #include "models/voice.h"
@@ -61,6 +62,7 @@ class Engine {
   base::SystemClock clock_;
   base::Clock::TimePoint started_;
   devices::Discovery discovery_;
+  checkpoint::EqualFiles equal_files_;
   std::unique_ptr<core::Manager> manager_;
 };
 

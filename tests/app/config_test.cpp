@@ -58,7 +58,7 @@ TEST_F(ConfigTest, HasDefaultsWithoutAFile) {
 TEST_F(ConfigTest, ReadsEverySetting) {
   const Config config = read(R"(
 gpu: {memory_budgets: {cpu: 2GiB, "cuda:1": 512 MiB}}
-system: {device: "cuda:1", log_level: info, threads: 3, cache_dir: /var/cache/greenroom}
+system: {device: "cuda:1", log_level: info, threads: 3, share_equal_files: false, cache_dir: /var/cache/greenroom}
 ui: {host: 0.0.0.0, port: 8000}
 ddsp_svc: {pretrain_dir: /srv/pretrain}
 )");
@@ -68,6 +68,7 @@ ddsp_svc: {pretrain_dir: /srv/pretrain}
   EXPECT_EQ(config.device, "cuda:1");
   EXPECT_EQ(config.log_level, "info");
   EXPECT_EQ(config.threads, 3);
+  EXPECT_FALSE(config.share_equal_files);
   EXPECT_EQ(config.cache_dir, "/var/cache/greenroom");
   EXPECT_EQ(config.host, "0.0.0.0");
   EXPECT_EQ(config.port, 8000);
@@ -107,6 +108,7 @@ TEST_F(ConfigTest, WrongTypesNameFileKeyAndValue) {
               AllOf(HasSubstr("config.yaml"), HasSubstr("ui.port"), HasSubstr("many")));
   EXPECT_THAT(error_of("ui: {port: 65536}"), AllOf(HasSubstr("ui.port"), HasSubstr("65535")));
   EXPECT_THAT(error_of("system: {threads: 1.5}"), HasSubstr("system.threads"));
+  EXPECT_THAT(error_of("system: {share_equal_files: 7}"), HasSubstr("true or false"));
   EXPECT_THAT(error_of("system: {device: [cpu]}"), HasSubstr("system.device"));
   EXPECT_THAT(error_of("system: {log_level: loud}"),
               AllOf(HasSubstr("system.log_level"), HasSubstr("DEBUG")));

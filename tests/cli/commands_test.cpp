@@ -116,10 +116,19 @@ TEST(Estimate, SaysItInATable) {
   EXPECT_THAT(one.out, HasSubstr("1 model, 4 components"));
 }
 
+TEST(Estimate, OfOneFileIsTheSizeOfThatFile) {
+  const auto file = demo_models() / "pretrain/nsf_hifigan/model";
+  const auto outcome = run_program({"estimate", "--json", file.string()}, kNoLibrary);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto report = base::parse_json(outcome.out, "estimate --json");
+  ASSERT_EQ(report["components"].size(), 1U);
+  EXPECT_EQ(report["components"][0]["kind"], "file");
+  EXPECT_EQ(report["bytes"], report["components"][0]["stored_bytes"]["float32"]);
+  const auto half = run_program({"estimate", "--json", "--dtype", "float16", file.string()}, kNoLibrary);
+  EXPECT_EQ(base::parse_json(half.out, "estimate --json")["bytes"].get<std::uint64_t>() * 2, report["bytes"]);
+}
+
 TEST(Estimate, SaysWhatAWrongFileIs) {
-  const auto vocoder = run_program({"estimate", (demo_models() / "pretrain/nsf_hifigan/model").string()});
-  EXPECT_EQ(vocoder.status, 1);
-  EXPECT_THAT(vocoder.err, HasSubstr("vocoder"));
   const auto text = run_program({"estimate", (demo_models() / "alto/config.yaml").string()});
   EXPECT_EQ(text.status, 1);
   EXPECT_THAT(text.err, HasSubstr("config.yaml"));

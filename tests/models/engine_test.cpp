@@ -74,6 +74,20 @@ TEST_F(EngineTest, WhatIsLoadedIsWhatWasEstimatedToTheByte) {
   EXPECT_EQ(resident, estimated);
 }
 
+TEST_F(EngineTest, FilesWithTheSameBytesAreLoadedOnceUnlessToldOtherwise) {
+  const test::TempDir copy;
+  std::filesystem::copy(folder_->path(), copy.path(), std::filesystem::copy_options::recursive);
+  const auto tenor = copy.path() / "tenor" / "model_0.pt";
+  for (const bool share : {true, false}) {
+    auto settings = config();
+    settings.share_equal_files = share;
+    Engine engine(settings);
+    engine.load_voice(voice("alto"), "cpu");
+    engine.load_voice(tenor, "cpu");
+    EXPECT_EQ(cpu(engine).components.size(), share ? 5U : 8U);
+  }
+}
+
 TEST_F(EngineTest, UnloadingOneVoiceKeepsWhatTheOtherShares) {
   Engine engine(config());
   const auto alto = engine.load_voice(voice("alto"), "cpu");
