@@ -1,7 +1,11 @@
 #include "checkpoint/checkpoint.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -76,6 +80,42 @@ TEST(Checkpoint, ReadsBackWhatWasWritten) {
   EXPECT_EQ(std::get<std::int64_t>(file.scalars().at("global_step")), 1234);
   EXPECT_EQ(std::get<double>(file.scalars().at("rate")), 0.5);
   EXPECT_EQ(std::get<std::string>(file.scalars().at("name")), "alto");
+}
+
+// Drops a file's pages from the page cache; false where the file system keeps them.
+bool drop_from_page_cache(const std::filesystem::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY);
+  ::fsync(file);
+  ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+  ::close(file);
+  const MappedFile mapped(path);
+  unsigned char first = 0;
+  return ::mincore(const_cast<std::byte*>(mapped.bytes().data()), 1, &first) == 0 && (first & 1U) == 0;
+}
+
+std::size_t bytes_in_page_cache(const std::filesystem::path& path) {
+  constexpr std::size_t kPage = 4096;
+  const MappedFile mapped(path);
+  std::vector<unsigned char> pages((mapped.bytes().size() + kPage - 1) / kPage);
+  ::mincore(const_cast<std::byte*>(mapped.bytes().data()), mapped.bytes().size(), pages.data());
+  const auto here =
+      std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return (page & 1U) != 0; });
+  return static_cast<std::size_t>(here) * kPage;
+}
+
+TEST(Checkpoint, HeadersOfALargeFileTouchLessThanAHundredthOfIt) {
+  const test::TempDir folder;
+  const std::vector<float> values(4u << 20, 1);
+  DictToWrite root;
+  for (const char* name : {"a", "b", "c", "d"})
+    root.items.emplace_back(name,
+                            TensorToWrite{DType::kFloat32, {4 << 20}, std::as_bytes(std::span(values))});
+  const auto path = folder / "large.pt";
+  write_torch_archive(path, root);
+  if (!drop_from_page_cache(path)) GTEST_SKIP() << "this file system keeps its pages in memory";
+  const auto file = Checkpoint::open(path, OpenMode::kHeaders);
+  EXPECT_EQ(file.tensors().size(), 4U);
+  EXPECT_LT(bytes_in_page_cache(path), std::filesystem::file_size(path) / 100);
 }
 
 TEST(Checkpoint, PayloadsAreAlignedTo64Bytes) {
