@@ -4,6 +4,8 @@
 #include <chrono>
 #include <thread>
 
+#include "base/mutex.h"
+
 namespace greenroom::base {
 
 // Thread-safe.
@@ -17,6 +19,10 @@ class Clock {
   virtual WallTime wall_now() const { return std::chrono::system_clock::now(); }
   // Returns when that much of this clock's time has passed.
   virtual void sleep_for(std::chrono::nanoseconds duration) const { std::this_thread::sleep_for(duration); }
+  // As CondVar::wait, but returns when this clock reaches `deadline` at the latest. May wake without cause.
+  virtual void wait_until(CondVar& condition, Mutex& mutex, TimePoint deadline) const REQUIRES_LOCK(mutex) {
+    condition.wait_until(mutex, deadline);
+  }
 };
 
 // Thread-safe.

@@ -16,6 +16,8 @@ std::string_view error_code_name(ErrorCode code) {
       return "failed_precondition";
     case ErrorCode::kUnavailable:
       return "unavailable";
+    case ErrorCode::kDeadlineExceeded:
+      return "deadline_exceeded";
     case ErrorCode::kCancelled:
       return "cancelled";
     case ErrorCode::kUnimplemented:

@@ -5,6 +5,8 @@
 // main, and the manager's load.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -19,6 +21,7 @@ enum class ErrorCode {
   kResourceExhausted,   // does not fit the memory budget
   kFailedPrecondition,  // right request, wrong state: the model is unloading, libtorch is missing
   kUnavailable,         // may pass: busy, shutting down
+  kDeadlineExceeded,    // its time was up before it began; nothing was done
   kCancelled,
   kUnimplemented,
   kInternal,  // our bug, or a library's
@@ -30,11 +33,16 @@ std::string_view error_code_name(ErrorCode code);
 // The message names what failed, where, the offending value, and the remedy when there is one.
 class Error : public std::runtime_error {
  public:
-  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  Error(ErrorCode code, const std::string& message,
+        std::optional<std::chrono::milliseconds> retry_after = std::nullopt)
+      : std::runtime_error(message), code_(code), retry_after_(retry_after) {}
   ErrorCode code() const { return code_; }
+  // When to try again; absent when nobody can tell.
+  std::optional<std::chrono::milliseconds> retry_after() const { return retry_after_; }
 
  private:
   ErrorCode code_;
+  std::optional<std::chrono::milliseconds> retry_after_;
 };
 
 }  // namespace greenroom::base

@@ -1,6 +1,7 @@
 // A mutex that clang's -Wthread-safety understands (libstdc++'s are not annotated).
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -46,6 +47,12 @@ class CondVar {
   void wait(Mutex& mutex) REQUIRES_LOCK(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
     condition_.wait(lock);
+    lock.release();
+  }
+  // The same, but returns at `deadline` at the latest. Who has a Clock asks that instead (Clock::wait_until).
+  void wait_until(Mutex& mutex, std::chrono::steady_clock::time_point deadline) REQUIRES_LOCK(mutex) {
+    std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);
+    condition_.wait_until(lock, deadline);
     lock.release();
   }
   void notify_all() { condition_.notify_all(); }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <set>
 
 namespace greenroom::base {
@@ -11,6 +12,12 @@ TEST(Error, CarriesCodeAndMessage) {
   const Error error(ErrorCode::kNotFound, "no speaker 9");
   EXPECT_EQ(error.code(), ErrorCode::kNotFound);
   EXPECT_STREQ(error.what(), "no speaker 9");
+}
+
+TEST(Error, MaySayWhenToTryAgain) {
+  EXPECT_EQ(Error(ErrorCode::kUnavailable, "busy", std::chrono::seconds(3)).retry_after(),
+            std::chrono::seconds(3));
+  EXPECT_FALSE(Error(ErrorCode::kUnavailable, "busy").retry_after());
 }
 
 TEST(Error, EveryCodeHasItsOwnName) {
