@@ -74,6 +74,13 @@ void Manager::unload(const std::string& id, UnloadMode mode) {
       throw Error(ErrorCode::kFailedPrecondition,
                   fmt::format("'{}' is still loading: wait, or force the unload to cancel the load", id));
     }
+    if (mode != UnloadMode::kForce && record->current && record->current->owned > 0 &&
+        record->current->holds == record->current->owned) {
+      throw Error(ErrorCode::kFailedPrecondition,
+                  fmt::format("'{}' is kept by {} of tasks or clients: end those, or force the unload", id,
+                              record->current->owned == 1 ? std::string("a hold")
+                                                          : fmt::format("{} holds", record->current->owned)));
+    }
     if (mode == UnloadMode::kForce && record->attempt) residency_.cancel(*record->attempt, after);
     if (record->current && mode == UnloadMode::kForce) {
       residency_.retire_current(*record, "", after);

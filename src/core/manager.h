@@ -22,6 +22,7 @@
 #include "core/lease.h"
 #include "core/ledger.h"
 #include "core/model.h"
+#include "core/model_hold.h"
 #include "core/residency.h"
 #include "core/run.h"
 #include "core/snapshot.h"
@@ -72,6 +73,15 @@ class Manager {
   void preload(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device)
       EXCLUDES_LOCK(mutex_);
 
+  // Puts one hold on every member or on none. What they lack together is reserved in one decision per device,
+  // shared components counted once, and they are loaded side by side. `purpose` names it in messages: "task
+  // voice_conversion". Each hold belongs to the caller: it is taken off by its destructor and by a forced
+  // unload, and by nothing else. When a member fails the others are left as they were found: what was not
+  // loaded before goes again, unless somebody else asked for it meanwhile. Throws as load, for the first
+  // member that failed; kInvalidArgument when an id occurs twice.
+  std::vector<ModelHold> load_group(const std::string& purpose, const std::vector<GroupMember>& members)
+      EXCLUDES_LOCK(mutex_);
+
   // Ends the load of `id` under way, if there is one: its callers get kCancelled. A component that another
   // model's load waits for is still read to the end.
   void cancel_load(const std::string& id) EXCLUDES_LOCK(mutex_);
@@ -79,7 +89,7 @@ class Manager {
   // Never waits for running leases: they finish, and the last one to return frees the memory (status
   // kUnloading until then; no new lease is given). Components that other models hold or are kept with stay.
   // For a model in error, forgets the error. Throws base::Error: kNotFound (not loaded), kFailedPrecondition
-  // (still loading; only kForce cancels that).
+  // (still loading: only kForce cancels that; or all holds left have owners, see load_group).
   void unload(const std::string& id, UnloadMode mode = UnloadMode::kFree) EXCLUDES_LOCK(mutex_);
 
   // Pins a stage of a loaded model (or kAllStages) and reserves `workspace_bytes` beside it, evicting idle
@@ -122,8 +132,10 @@ class Manager {
   std::vector<DeviceMemory> memory() const EXCLUDES_LOCK(mutex_);
 
  private:
-  friend class Lease;  // release
-  friend class Run;    // lease_of
+  friend class Lease;      // release
+  friend class Run;        // lease_of
+  friend class ModelHold;  // has_hold, take_hold
+  class GroupClaim;
 
   // A wish for bytes on a device, and what to say when it cannot be granted.
   struct Demand {
@@ -144,6 +156,10 @@ class Manager {
 
   Ledger& ledger(base::DeviceId device);
 
+  ModelHold load_held(const GroupMember& member);
+  bool has_hold(const std::string& id, std::uint64_t lineage) const;
+  void take_hold(const std::string& id, std::uint64_t lineage, bool keep);
+
   // The steps of load(), in this order.
   void load_with(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device,
                  int holds);
@@ -152,6 +168,7 @@ class Manager {
   bool enter(const std::shared_ptr<LoadAttempt>& attempt);  // false: loaded, by somebody else
   bool try_enter(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) REQUIRES_LOCK(mutex_);
   void begin(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) REQUIRES_LOCK(mutex_);
+  void carry_out(LoadAttempt& attempt);  // all from here on
   void admit(LoadAttempt& attempt);
   Room try_admit(LoadAttempt& attempt, Aftermath& after) REQUIRES_LOCK(mutex_);
   std::optional<std::size_t> next_to_read(const LoadAttempt& attempt);

@@ -76,16 +76,19 @@ void Manager::load_with(const std::string& id, const std::shared_ptr<const Model
     throw;
   }
   attempt->holds = holds;
-  if (!enter(attempt)) return;
+  if (enter(attempt)) carry_out(*attempt);
+}
+
+void Manager::carry_out(LoadAttempt& attempt) {
   std::optional<Failure> failure;
   try {
-    admit(*attempt);
-    while (const auto index = next_to_read(*attempt)) read(*attempt, *index);
+    admit(attempt);
+    while (const auto index = next_to_read(attempt)) read(attempt, *index);
   } catch (...) {
     failure = current_failure();
   }
-  finish(*attempt, std::move(failure));
-  if (attempt->failure) attempt->failure->raise();
+  finish(attempt, std::move(failure));
+  if (attempt.failure) attempt.failure->raise();
 }
 
 std::shared_ptr<LoadAttempt> Manager::make_attempt(const std::string& id,
@@ -116,6 +119,8 @@ bool Manager::try_enter(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& 
   while (auto* record = residency_.find(attempt->model_id)) {
     if (record->current && same_keys(*attempt, *record->current)) {
       if (attempt->holds > 0) residency_.add_hold(*record->current);
+      record->current->owned += attempt->owned;
+      attempt->lineage = record->current->lineage;
       record->current->last_used = clock_.now();
       residency_.note(
           after, {.type = EventType::kCacheHit, .model_id = attempt->model_id, .device = attempt->device});
@@ -126,10 +131,12 @@ bool Manager::try_enter(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& 
       if (is_same) {
         ++other->joiners;
         other->holds += attempt->holds;
+        other->owned += attempt->owned;
       }
       while (!other->done) changed_.wait(mutex_);
       if (!is_same) continue;
       if (other->failure) other->failure->raise();
+      attempt->lineage = other->lineage;
       return false;
     }
     if (record->current && !same_files(*attempt, *record->current)) {

@@ -151,6 +151,8 @@ void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, Aft
   fresh->device = attempt.device;
   fresh->components = attempt.components;
   fresh->holds = attempt.holds + (record.current ? record.current->holds : 0);
+  fresh->owned = attempt.owned + (record.current ? record.current->owned : 0);
+  fresh->lineage = attempt.lineage = record.current ? record.current->lineage : ++lineages_;
   fresh->last_used = clock_.now();
   for (const ComponentPtr& component : fresh->components) ++component->members;
   update_holding(*fresh);

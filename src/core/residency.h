@@ -86,7 +86,11 @@ struct Composition {
   std::vector<std::shared_ptr<Component>>
       components;  // by index into Model::components(); one may occur twice
 
+  // The same for all forms that follow one another without a time in which the model was not loaded.
+  std::uint64_t lineage = 0;
+
   int holds = 0;
+  int owned = 0;  // of these, those that are ModelHolds
   int leases = 0;
   bool holding = false;              // is among the holders of its components
   bool pinned = false;               // is counted in its components' pins
@@ -105,6 +109,8 @@ struct LoadAttempt {
 
   std::vector<std::shared_ptr<Component>> components;  // empty until admitted, then constant
   int holds = 0;                                       // of callers that want one; others only want it loaded
+  int owned = 0;                                       // of these, those that are ModelHolds
+  std::uint64_t lineage = 0;                           // of the composition it led to
   int joiners = 0;                                     // callers beside the first
   bool interested = false;                             // is counted in its components' wanted_by
   bool cancelled = false;
@@ -224,6 +230,7 @@ class Residency {
   std::map<std::string, ModelRecord> models_;
   std::map<std::string, ModelSettings> settings_;  // only what differs from the default
   std::uint64_t sequence_ = 0;
+  std::uint64_t lineages_ = 0;
 };
 
 }  // namespace greenroom::core
