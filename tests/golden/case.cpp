@@ -80,8 +80,14 @@ Case::Case(std::filesystem::path folder, std::vector<Row>& table)
     : folder_(std::move(folder)),
       name_(folder_.filename().string()),
       meta_(base::parse_json(read_text(folder_ / "meta.json"), (folder_ / "meta.json").string())),
-      io_(folder_ / "io.safetensors"),
-      table_(table) {}
+      table_(table) {
+  if (std::filesystem::exists(folder_ / "io.safetensors")) io_.emplace(folder_ / "io.safetensors");
+}
+
+const Arrays& Case::io() const {
+  if (io_) return *io_;
+  throw base::Error(base::ErrorCode::kNotFound, (folder_ / "io.safetensors").string() + ": no such file");
+}
 
 nn::Weights Case::weights(const std::string& file) const {
   return {checkpoint::Checkpoint::open(folder_ / file), base::DeviceId{}};
@@ -106,7 +112,7 @@ void Case::compare(const std::string& quantity, const torch::Tensor& ours, const
 }
 
 void Case::check(const std::string& reference, const torch::Tensor& ours, double limit) {
-  compare(reference, ours, io_.tensor(reference), limit);
+  compare(reference, ours, io().tensor(reference), limit);
 }
 
 void Case::check(const std::string& reference, const std::vector<float>& ours, double limit) {

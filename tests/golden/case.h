@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,7 +55,8 @@ class Case {
   const std::string& name() const { return name_; }
   const std::filesystem::path& folder() const { return folder_; }
   const base::Json& meta() const { return meta_; }
-  const Arrays& io() const { return io_; }
+  // io.safetensors. Throws base::Error(kNotFound) for a case without one.
+  const Arrays& io() const;
   nn::Weights weights(const std::string& file = "weights.pt") const;
 
   // Compares with the array `reference` of io().
@@ -70,7 +72,7 @@ class Case {
   std::filesystem::path folder_;
   std::string name_;
   base::Json meta_;
-  Arrays io_;
+  std::optional<Arrays> io_;
   std::vector<Row>& table_;
 };
 
@@ -87,5 +89,9 @@ class RecordedNoise : public nn::NoiseSource {
 
 // The kinds of cases; each returns false when the folder's name is not of its kind.
 bool run_ddsp_svc_case(Case& golden);
+bool run_index_tts_text_case(Case& golden);   // text, misc
+bool run_index_tts_gpt_case(Case& golden);    // gpt_*, real_gpt_*, qwen3_*
+bool run_index_tts_audio_case(Case& golden);  // features, encoders, acoustic model, vocoder
+bool run_index_tts_e2e_case(Case& golden);    // e2e_v2_*
 
 }  // namespace greenroom::golden

@@ -32,9 +32,14 @@ std::vector<fs::path> find_cases(const fs::path& root) {
 // False when nothing here knows the case's kind.
 bool run(const fs::path& folder, std::vector<Row>& table) {
   try {
-    if (!fs::exists(folder / "io.safetensors")) return false;
     Case golden(folder, table);
-    return greenroom::golden::run_ddsp_svc_case(golden);
+    for (const auto run_kind :
+         {greenroom::golden::run_ddsp_svc_case, greenroom::golden::run_index_tts_text_case,
+          greenroom::golden::run_index_tts_gpt_case, greenroom::golden::run_index_tts_audio_case,
+          greenroom::golden::run_index_tts_e2e_case}) {
+      if (run_kind(golden)) return true;
+    }
+    return false;
   } catch (const std::exception& error) {
     const std::string first_line = std::string(error.what()).substr(0, std::string(error.what()).find('\n'));
     table.push_back(
