@@ -6,7 +6,9 @@ namespace greenroom::base {
 
 std::string to_string(DeviceId device) {
   if (device.kind == DeviceKind::kCpu) return "cpu";
-  return "cuda:" + std::to_string(device.index);
+  std::string text = device.kind == DeviceKind::kCuda ? "cuda:" : "drm:";
+  text += std::to_string(device.index);
+  return text;
 }
 
 std::optional<DeviceId> parse_device_id(std::string_view text) {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "devices/visible_gpus.h"
 
 namespace greenroom::cli {
 namespace {
@@ -207,6 +208,7 @@ void describe(CLI::App& program, Arguments& arguments) {
 
 int run(int argc, char** argv) {
   app::prepare_thread_pool();
+  devices::prefer_bus_order();
   CLI::App program("greenroom keeps voice models ready on a GPU: loads, shares, evicts and serves them.",
                    "greenroom");
   Arguments arguments;

@@ -1,54 +1,21 @@
 #include "devices/cpu_device.h"
 
 #include <algorithm>
-#include <charconv>
-#include <fstream>
-#include <string_view>
-#include <vector>
+#include <cmath>
+#include <sstream>
+#include <system_error>
 
-#include "base/bytes.h"
 #include "base/error.h"
+#include "devices/cgroup.h"
+#include "devices/text_file.h"
 
 namespace greenroom::devices {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end == text.data()) return std::nullopt;
-  return value;
-}
-
-// The first line; nullopt when there is no such file.
-std::optional<std::string> read_line(const fs::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  return line;
-}
-
-std::optional<std::uint64_t> read_number(const fs::path& path) {
-  const auto line = read_line(path);
-  return line ? parse_number(*line) : std::nullopt;  // "max" is no number: no limit
-}
-
-// The rest of the first line that starts with `key`.
-std::optional<std::string> find_line(const fs::path& path, std::string_view key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with(key)) return line.substr(key.size());
-  }
-  return std::nullopt;
-}
-
-std::optional<std::uint64_t> read_field(const fs::path& path, std::string_view key, std::uint64_t unit) {
-  const auto rest = find_line(path, key);
-  const auto value = rest ? parse_number(*rest) : std::nullopt;
-  return value ? base::checked_mul(*value, unit) : std::nullopt;
-}
+constexpr std::uint64_t kKilobyte = 1024;
+constexpr int kPercent = 100;
 
 // Narrows `memory` to what one limit leaves.
 void apply_limit(DeviceMemory& memory, std::uint64_t limit, std::uint64_t used) {
@@ -56,58 +23,44 @@ void apply_limit(DeviceMemory& memory, std::uint64_t limit, std::uint64_t used) 
   memory.free = std::min(memory.free, limit > used ? limit - used : 0);
 }
 
-// Files of one control group hierarchy.
-struct CgroupFiles {
-  const char* limit;
-  const char* usage;
-  const char* reclaimable;  // of memory.stat: page cache the kernel drops before it refuses
-};
-constexpr CgroupFiles kVersion2 = {"memory.max", "memory.current", "inactive_file "};
-constexpr CgroupFiles kVersion1 = {"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "};
-
-// A limit of any group above binds too. Inside a container the path in /proc/self/cgroup may not exist under
-// the mount; then the mount's own root is this process's group.
-void apply_cgroup(DeviceMemory& memory, const fs::path& mount, const std::string& group,
-                  const CgroupFiles& files) {
-  std::vector<fs::path> folders;
-  fs::path folder = mount;
-  folders.push_back(folder);
-  for (const fs::path& part : fs::path(group).relative_path()) {
-    folder /= part;
-    folders.push_back(folder);
-  }
-  for (const fs::path& path : folders) {
-    const auto limit = read_number(path / files.limit);
-    if (!limit) continue;
-    const std::uint64_t usage = read_number(path / files.usage).value_or(0);
-    const std::uint64_t cache = read_field(path / "memory.stat", files.reclaimable, 1).value_or(0);
-    apply_limit(memory, *limit, usage > cache ? usage - cache : 0);
-  }
-}
-
-// Lines of /proc/self/cgroup: "0::/path" for version 2, "4:memory:/path" for version 1 (controllers
-// comma-separated).
-void apply_cgroups(DeviceMemory& memory, const fs::path& root) {
-  std::ifstream file(root / "proc/self/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    const auto first = line.find(':');
-    const auto second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    const std::string group = line.substr(second + 1);
-    if (controllers == ",,") {
-      apply_cgroup(memory, root / "sys/fs/cgroup", group, kVersion2);
-    } else if (controllers.find(",memory,") != std::string::npos) {
-      apply_cgroup(memory, root / "sys/fs/cgroup/memory", group, kVersion1);
-    }
-  }
-}
-
 std::uint64_t resident_set_bytes(const fs::path& root) {
-  return read_field(root / "proc/self/status", "VmRSS:", 1024).value_or(0);
+  return read_field(root / "proc/self/status", "VmRSS:", kKilobyte).value_or(0);
+}
+
+// "0-3,8" are five; nullopt when there is no such list.
+std::optional<double> count_list(const std::optional<std::string>& list) {
+  if (!list) return std::nullopt;
+  std::istringstream stream(*list);
+  double count = 0;
+  for (std::string item; std::getline(stream, item, ',');) {
+    const auto first = parse_number(item);
+    if (!first) return std::nullopt;
+    const auto dash = item.find('-');
+    const auto last = dash == std::string::npos ? first : parse_number(item.substr(dash + 1));
+    if (!last || *last < *first) return std::nullopt;
+    count += static_cast<double>(*last - *first + 1);
+  }
+  return count > 0 ? std::optional(count) : std::nullopt;
+}
+
+// The warmest sensor of the processor itself.
+std::optional<int> read_celsius(const fs::path& root) {
+  constexpr std::uint64_t kThousand = 1000, kMaxCelsius = 200;
+  std::optional<int> warmest;
+  std::error_code ignored;
+  for (const auto& folder : fs::directory_iterator(root / "sys/class/hwmon", ignored)) {
+    const auto driver = read_line(folder.path() / "name");
+    if (driver != "coretemp" && driver != "k10temp" && driver != "zenpower") continue;
+    const auto value = read_number(folder.path() / "temp1_input");
+    if (!value || *value / kThousand > kMaxCelsius) continue;
+    warmest = std::max(warmest.value_or(0), static_cast<int>(*value / kThousand));
+  }
+  return warmest;
 }
 
 }  // namespace
+
+CpuDevice::CpuDevice(Options options) : options_(std::move(options)) {}
 
 std::string CpuDevice::name() const {
   const auto rest = find_line(options_.root / "proc/cpuinfo", "model name");
@@ -118,17 +71,57 @@ std::string CpuDevice::name() const {
 
 DeviceMemory CpuDevice::memory() const {
   const fs::path meminfo = options_.root / "proc/meminfo";
-  const auto total = read_field(meminfo, "MemTotal:", 1024);
-  auto available = read_field(meminfo, "MemAvailable:", 1024);
-  if (!available) available = read_field(meminfo, "MemFree:", 1024);  // kernels before 3.14
+  const auto total = read_field(meminfo, "MemTotal:", kKilobyte);
+  auto available = read_field(meminfo, "MemAvailable:", kKilobyte);
+  if (!available) available = read_field(meminfo, "MemFree:", kKilobyte);  // kernels before 3.14
   if (!total || !available) {
     throw base::Error(base::ErrorCode::kUnavailable,
                       "cpu: " + meminfo.string() + " does not tell the memory");
   }
   DeviceMemory memory{*total, std::min(*available, *total)};
-  apply_cgroups(memory, options_.root);
+  for (const auto& limit : cgroup_memory_limits(options_.root)) apply_limit(memory, limit.limit, limit.used);
   if (options_.budget_bytes) apply_limit(memory, *options_.budget_bytes, resident_set_bytes(options_.root));
   return memory;
+}
+
+// With a quota: the group's time beside the quota's. Without: the machine's own count, proc(5), /proc/stat.
+std::optional<CpuDevice::Times> CpuDevice::read_times(std::optional<double> quota, double cores) const {
+  if (quota) {
+    static const base::SystemClock system_clock;
+    const base::Clock& clock = options_.clock != nullptr ? *options_.clock : system_clock;
+    const auto usage = cgroup_cpu_usage_us(options_.root);
+    if (!usage) return std::nullopt;
+    const auto now = std::chrono::duration<double, std::micro>(clock.now().time_since_epoch());
+    return Times{static_cast<double>(*usage), now.count() * std::min(*quota, cores)};
+  }
+  std::istringstream line(find_line(options_.root / "proc/stat", "cpu ").value_or(""));
+  double user = 0, nice = 0, system = 0, idle = 0, waiting = 0, interrupts = 0, soft_interrupts = 0,
+         stolen = 0;
+  if (!(line >> user >> nice >> system >> idle >> waiting >> interrupts >> soft_interrupts >> stolen)) {
+    return std::nullopt;
+  }
+  const double busy = user + nice + system + interrupts + soft_interrupts + stolen;
+  return Times{busy, busy + idle + waiting};
+}
+
+Telemetry CpuDevice::telemetry() const {
+  Telemetry telemetry;
+  const auto allowed = count_list(find_line(options_.root / "proc/self/status", "Cpus_allowed_list:"));
+  const auto present = count_list(read_line(options_.root / "sys/devices/system/cpu/online"));
+  const auto quota = cgroup_cpu_limit(options_.root);
+  const double cores = std::min(allowed.value_or(HUGE_VAL), present.value_or(HUGE_VAL));
+  const double usable = std::min(cores, quota.value_or(HUGE_VAL));
+  if (std::isfinite(usable)) telemetry.cores = usable;
+  telemetry.temperature_celsius = read_celsius(options_.root);
+
+  const auto now = read_times(quota, cores);
+  base::MutexLock lock(mutex_);
+  if (now && before_ && now->possible > before_->possible) {
+    const double share = (now->busy - before_->busy) / (now->possible - before_->possible);
+    telemetry.utilisation_percent = static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * kPercent));
+  }
+  before_ = now;
+  return telemetry;
 }
 
 }  // namespace greenroom::devices

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "devices/cpu_device.h"
@@ -14,17 +12,16 @@
 namespace greenroom::devices {
 
 struct Discovery {
-  std::vector<std::unique_ptr<const Device>> devices;  // the CPU first, then the GPUs in CUDA's order
-  std::string driver_version;                          // of the NVIDIA driver; empty without one
-  std::string no_gpu_reason;                           // why there is no GPU; empty when there is one
+  std::vector<std::shared_ptr<const Device>> devices;   // the CPU first, then the GPUs in CUDA's order
+  std::vector<std::shared_ptr<const Device>> observed;  // GPUs that can be watched, but not used: AMD, Intel
+  std::string driver_version;                           // of the NVIDIA driver; empty without one
+  std::string cuda_version;                             // the newest it can do; empty when unknown
+  std::string no_gpu_reason;  // why there is no GPU for the models; empty when there is one
+  std::string warning;        // about the order of the GPUs; usually empty
 };
 
-// Reads CUDA_VISIBLE_DEVICES. A machine without a GPU is a normal answer.
+// Reads CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER. A machine without a GPU is a normal answer. `cpu.root` is
+// where /proc and /sys are.
 Discovery discover(const CpuDevice::Options& cpu = {});
-
-// Which of `uuids` (in NVML's order) CUDA sees, in CUDA's order: CUDA_VISIBLE_DEVICES with numbers or UUID
-// prefixes; as there, the list ends at the first entry that names nothing. Without the variable: all.
-std::vector<unsigned> visible_gpus(const std::vector<std::string>& uuids,
-                                   std::optional<std::string_view> variable);
 
 }  // namespace greenroom::devices

@@ -1,148 +1,258 @@
 #include "devices/nvml.h"
 
-#include <dlfcn.h>
+#include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <array>
-#include <utility>
+#include <cstdlib>
+
+#include "base/error.h"
 
 namespace greenroom::devices {
 namespace {
 
-// From NVIDIA's nvml.h, whose ABI is stable.
-using Result = int;
-constexpr Result kSuccess = 0;
-constexpr int kSensorGpu = 0;
+using nvml::call;
+using nvml::kSuccess;
 
-struct RawMemory {
-  unsigned long long total, free, used;  // bytes
-};
-struct RawUtilisation {
-  unsigned gpu, memory;  // percent
-};
-
-// dlopen's handle, closed on destruction.
-class SharedLibrary {
- public:
-  explicit SharedLibrary(const char* name) : handle_(dlopen(name, RTLD_NOW | RTLD_LOCAL)) {}
-  ~SharedLibrary() {
-    if (handle_ != nullptr) dlclose(handle_);
-  }
-  SharedLibrary(const SharedLibrary&) = delete;
-  SharedLibrary& operator=(const SharedLibrary&) = delete;
-
-  bool is_open() const { return handle_ != nullptr; }
-
-  // Whether there is such a function; `function` is null if not.
-  template <typename Function>
-  bool find(const char* name, Function*& function) const {
-    function = reinterpret_cast<Function*>(dlsym(handle_, name));
-    return function != nullptr;
-  }
-
- private:
-  void* handle_;
-};
-
-}  // namespace
-
-struct Nvml::Table {
-  explicit Table(const char* file) : library(file) {}
-
-  bool fill() {
-    // Optional ones first; a driver that lacks the others is not one we can read.
-    library.find("nvmlDeviceGetUtilizationRates", utilisation);
-    library.find("nvmlDeviceGetTemperature", temperature);
-    library.find("nvmlSystemGetDriverVersion", driver_version);
-    return library.find("nvmlInit_v2", init) && library.find("nvmlShutdown", shutdown) &&
-           library.find("nvmlDeviceGetCount_v2", count) &&
-           library.find("nvmlDeviceGetHandleByIndex_v2", handle) && library.find("nvmlDeviceGetName", name) &&
-           library.find("nvmlDeviceGetUUID", uuid) && library.find("nvmlDeviceGetMemoryInfo", memory);
-  }
-
-  SharedLibrary library;
-  Result (*init)() = nullptr;
-  Result (*shutdown)() = nullptr;
-  Result (*count)(unsigned*) = nullptr;
-  Result (*handle)(unsigned, Handle*) = nullptr;
-  Result (*name)(Handle, char*, unsigned) = nullptr;
-  Result (*uuid)(Handle, char*, unsigned) = nullptr;
-  Result (*memory)(Handle, RawMemory*) = nullptr;
-  Result (*utilisation)(Handle, RawUtilisation*) = nullptr;
-  Result (*temperature)(Handle, int, unsigned*) = nullptr;
-  Result (*driver_version)(char*, unsigned) = nullptr;
-};
-
-namespace {
+constexpr const char* kLibrary = "libnvidia-ml.so.1";
+constexpr const char* kWslLibrary = "/usr/lib/wsl/lib/libnvidia-ml.so.1";
+constexpr const char* kVariable = "GREENROOM_NVML_LIBRARY";
+constexpr auto kLongestPause = std::chrono::seconds(30);
 
 template <typename Call>
-std::string read_text(Call&& call) {
+std::string read_text(Call&& ask) {
   std::array<char, 128> text{};
-  if (call(text.data(), static_cast<unsigned>(text.size() - 1)) != kSuccess) return "";
+  if (ask(text.data(), static_cast<unsigned>(text.size() - 1)) != kSuccess) return "";
   return text.data();
+}
+
+std::string read_uuid(const nvml::Table& table, nvml::Handle handle) {
+  return read_text([&](char* text, unsigned size) { return call(table.uuid, handle, text, size); });
+}
+
+std::string read_name(const nvml::Table& table, nvml::Handle handle) {
+  return read_text([&](char* text, unsigned size) { return call(table.name, handle, text, size); });
+}
+
+std::string read_bus_id(const nvml::Table& table, nvml::Handle handle) {
+  nvml::PciInfo info{};
+  if (call(table.pci, handle, &info) != kSuccess) return "";
+  info.bus_id[sizeof(info.bus_id) - 1] = 0;
+  return info.bus_id;
+}
+
+double read_speed(const nvml::Table& table, nvml::Handle handle) {
+  unsigned cores = 0, megahertz = 0;
+  if (call(table.cores, handle, &cores) != kSuccess ||
+      call(table.max_clock, handle, nvml::kClockSm, &megahertz) != kSuccess) {
+    return 0;
+  }
+  return static_cast<double>(cores) * megahertz;
+}
+
+// The libraries to try, in this order.
+std::vector<std::string> candidates(const std::string& library) {
+  if (!library.empty()) return {library};
+  const char* set = std::getenv(kVariable);
+  if (set != nullptr && *set != 0) return {set};
+  return {kLibrary, kWslLibrary};
 }
 
 }  // namespace
 
-std::shared_ptr<const Nvml> Nvml::open(const std::string& library, std::string* reason) {
+// One call of the driver for one GPU; keeps the driver from being started again under it.
+class Nvml::Visit {
+ public:
+  Visit(const Nvml& nvml, const std::string& uuid) : nvml_(nvml), uuid_(uuid), subject_(nvml.enter(uuid)) {}
+  ~Visit() { nvml_.leave(uuid_, answered_); }
+  Visit(const Visit&) = delete;
+  Visit& operator=(const Visit&) = delete;
+
+  const nvml::Subject& subject() const { return subject_; }
+  void check(nvml::Result result) {
+    if (result != kSuccess) nvml_.fail(uuid_, result);
+    answered_ = true;
+  }
+
+ private:
+  const Nvml& nvml_;
+  const std::string& uuid_;
+  nvml::Subject subject_;
+  bool answered_ = false;
+};
+
+std::shared_ptr<const Nvml> Nvml::open(const std::string& library, std::string* reason,
+                                       const base::Clock* clock) {
+  static const base::SystemClock system_clock;
   const auto absent = [&](const std::string& why) {
     if (reason != nullptr) *reason = why;
     return nullptr;
   };
-  auto table = std::make_unique<Table>(library.c_str());
-  if (!table->library.is_open()) return absent(library + " is not installed");
-  if (!table->fill()) return absent(library + " lacks a function: the driver is too old");
-  const Result result = table->init();
-  if (result != kSuccess) return absent("nvmlInit failed with code " + std::to_string(result));
-  return std::shared_ptr<const Nvml>(new Nvml(std::move(table)));
+  const auto names = candidates(library);
+  std::unique_ptr<const nvml::Table> table;
+  std::string words;
+  for (const auto& name : names) {
+    std::string ignored;
+    table = nvml::Table::open(name, words.empty() ? words : ignored);
+    if (table) break;
+  }
+  if (!table) {
+    return absent(words.find("No such file") == std::string::npos
+                      ? words
+                      : fmt::format("{} is not installed: there is no NVIDIA driver", names.front()));
+  }
+  if (table->init == nullptr || table->count == nullptr || table->handle == nullptr ||
+      table->uuid == nullptr) {
+    return absent(names.front() + " lacks the functions that list GPUs: it is too old, or another library");
+  }
+  if (const nvml::Result result = table->init(); result != kSuccess) return absent(nvml::explain(result));
+  return std::shared_ptr<const Nvml>(new Nvml(std::move(table), clock != nullptr ? *clock : system_clock));
 }
 
-Nvml::Nvml(std::unique_ptr<const Table> table) : table_(std::move(table)) {}
+Nvml::Nvml(std::unique_ptr<const nvml::Table> table, const base::Clock& clock)
+    : table_(std::move(table)), clock_(clock) {
+  for (auto& [uuid, subject] : enumerate(&gpus_)) entries_[uuid] = Entry{subject, true};
+}
 
 Nvml::~Nvml() {
-  table_->shutdown();
+  call(table_->shutdown);
 }
 
-unsigned Nvml::device_count() const {
+std::vector<std::pair<std::string, nvml::Subject>> Nvml::enumerate(std::vector<Gpu>* gpus) const {
+  std::vector<std::pair<std::string, nvml::Subject>> found;
   unsigned count = 0;
-  return table_->count(&count) == kSuccess ? count : 0;
+  if (call(table_->count, &count) != kSuccess) return found;
+  for (unsigned i = 0; i < count; ++i) {
+    nvml::Handle handle = nullptr;
+    if (call(table_->handle, i, &handle) != kSuccess) continue;
+    Gpu gpu{read_uuid(*table_, handle), read_name(*table_, handle), read_bus_id(*table_, handle)};
+    found.emplace_back(gpu.uuid, nvml::Subject{handle, handle});
+    unsigned mode = 0, pending = 0, instances = 0;
+    gpu.is_mig = call(table_->mig_mode, handle, &mode, &pending) == kSuccess && mode == 1;
+    if (gpu.is_mig) call(table_->max_mig_count, handle, &instances);
+    for (unsigned k = 0; k < instances; ++k) {
+      nvml::Handle instance = nullptr;
+      if (call(table_->mig_handle, handle, k, &instance) != kSuccess) continue;  // numbers may have holes
+      gpu.instances.push_back({read_uuid(*table_, instance), read_name(*table_, instance)});
+      found.emplace_back(gpu.instances.back().uuid, nvml::Subject{instance, handle});
+    }
+    gpu.speed = read_speed(*table_, handle);
+    if (gpus != nullptr) gpus->push_back(std::move(gpu));
+  }
+  return found;
 }
 
 std::string Nvml::driver_version() const {
-  return table_->driver_version == nullptr ? "" : read_text(table_->driver_version);
+  return read_text([&](char* text, unsigned size) { return call(table_->driver_version, text, size); });
 }
 
-std::optional<Nvml::Handle> Nvml::device(unsigned index) const {
-  Handle handle = nullptr;
-  if (table_->handle(index, &handle) != kSuccess) return std::nullopt;
-  return handle;
+std::string Nvml::cuda_version() const {
+  constexpr int kMajor = 1000, kMinor = 10;
+  int version = 0;
+  if (call(table_->cuda_version, &version) != kSuccess || version <= 0) return "";
+  return fmt::format("{}.{}", version / kMajor, version % kMajor / kMinor);
 }
 
-std::string Nvml::name(Handle device) const {
-  return read_text([&](char* text, unsigned size) { return table_->name(device, text, size); });
+DeviceMemory Nvml::memory(const std::string& uuid) const {
+  Visit visit(*this, uuid);
+  DeviceMemory memory;
+  visit.check(nvml::read_memory(*table_, visit.subject(), memory));
+  return memory;
 }
 
-std::string Nvml::uuid(Handle device) const {
-  return read_text([&](char* text, unsigned size) { return table_->uuid(device, text, size); });
+Telemetry Nvml::telemetry(const std::string& uuid) const {
+  Visit visit(*this, uuid);
+  Telemetry telemetry;
+  visit.check(nvml::read_telemetry(*table_, visit.subject(), telemetry));
+  return telemetry;
 }
 
-std::optional<DeviceMemory> Nvml::memory(Handle device) const {
-  RawMemory raw{};
-  if (table_->memory(device, &raw) != kSuccess) return std::nullopt;
-  return DeviceMemory{raw.total, raw.free};
+std::vector<ProcessUse> Nvml::processes(const std::string& uuid) const {
+  Visit visit(*this, uuid);
+  std::vector<ProcessUse> processes;
+  visit.check(nvml::read_processes(*table_, visit.subject(), processes));
+  return processes;
 }
 
-std::optional<int> Nvml::utilisation_percent(Handle device) const {
-  RawUtilisation raw{};
-  if (table_->utilisation == nullptr || table_->utilisation(device, &raw) != kSuccess) return std::nullopt;
-  return static_cast<int>(raw.gpu);
+std::optional<PcieThroughput> Nvml::pcie_throughput(const std::string& uuid) const {
+  const Visit visit(*this, uuid);
+  return nvml::read_pcie_throughput(*table_, visit.subject());
 }
 
-std::optional<int> Nvml::temperature_celsius(Handle device) const {
-  unsigned celsius = 0;
-  if (table_->temperature == nullptr || table_->temperature(device, kSensorGpu, &celsius) != kSuccess) {
-    return std::nullopt;
+// Starting the driver's library again takes the handles from whoever uses them, so nobody may.
+bool Nvml::may_restart(const Entry& entry) const {
+  return visits_ == 0 && clock_.now() >= entry.retry_at;
+}
+
+nvml::Subject Nvml::enter(const std::string& uuid) const {
+  bool restarted = false;
+  while (true) {
+    bool restart_now = false;
+    {
+      base::MutexLock lock(mutex_);
+      const auto found = entries_.find(uuid);
+      if (restarting_) {
+        throw base::Error(base::ErrorCode::kUnavailable, uuid + ": the NVIDIA driver is being started again");
+      }
+      if (found == entries_.end()) {
+        throw base::Error(base::ErrorCode::kUnavailable, uuid + ": there is no such GPU");
+      }
+      Entry& entry = found->second;
+      if (entry.trouble == kSuccess && entry.present) {
+        ++visits_;
+        return entry.subject;
+      }
+      if (restarted || !may_restart(entry)) {
+        const std::string why =
+            entry.trouble != kSuccess ? nvml::explain(entry.trouble) : "the GPU is gone from the machine";
+        throw base::Error(base::ErrorCode::kUnavailable, fmt::format("{}: {}", uuid, why));
+      }
+      restarting_ = restart_now = true;
+    }
+    if (restart_now) restart();
+    restarted = true;
   }
-  return static_cast<int>(celsius);
+}
+
+void Nvml::leave(const std::string& uuid, bool answered) const {
+  base::MutexLock lock(mutex_);
+  --visits_;
+  if (answered) entries_[uuid].failures = 0;
+}
+
+void Nvml::postpone(Entry& entry) const {
+  constexpr int kLongest = 5;  // doublings
+  const std::chrono::seconds pause(1 << std::min(entry.failures, kLongest));
+  entry.retry_at = clock_.now() + std::min<std::chrono::seconds>(kLongestPause, pause);
+  ++entry.failures;
+}
+
+// REQUIRES: restarting_ was set by the caller, so nobody else calls the driver.
+void Nvml::restart() const {
+  call(table_->shutdown);
+  const nvml::Result result = table_->init();
+  const auto found =
+      result == kSuccess ? enumerate(nullptr) : std::vector<std::pair<std::string, nvml::Subject>>();
+  base::MutexLock lock(mutex_);
+  for (auto& [uuid, entry] : entries_) {
+    const auto same = [&, wanted = std::string_view(uuid)](const auto& pair) { return pair.first == wanted; };
+    const auto now = std::find_if(found.begin(), found.end(), same);
+    entry.present = now != found.end();
+    if (entry.present) entry.subject = now->second;
+    entry.trouble = entry.present || result == kSuccess ? kSuccess : result;
+    if (!entry.present) postpone(entry);
+  }
+  restarting_ = false;
+}
+
+void Nvml::fail(const std::string& uuid, nvml::Result result) const {
+  if (nvml::is_trouble(result)) {
+    base::MutexLock lock(mutex_);
+    Entry& entry = entries_[uuid];
+    entry.trouble = result;
+    postpone(entry);
+  }
+  throw base::Error(base::ErrorCode::kUnavailable, fmt::format("{}: {}", uuid, nvml::explain(result)));
 }
 
 }  // namespace greenroom::devices

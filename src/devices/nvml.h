@@ -1,43 +1,87 @@
-// NVIDIA's management library, opened at run time: a small function table and nothing else.
+// NVIDIA's management library, opened at run time, and the GPUs it knows.
 #pragma once
 
-#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "base/clock.h"
+#include "base/mutex.h"
 #include "devices/device.h"
+#include "devices/nvml_readings.h"
 
 namespace greenroom::devices {
 
-// Thread-safe (NVML is).
+// GPUs are known by their UUID: indices and handles change when the driver is started again, which happens
+// here when a GPU was lost, at growing intervals until it is back. Thread-safe; a call that the driver does
+// not answer blocks its own thread only.
 class Nvml {
  public:
-  // Null when the machine has no NVIDIA driver: a normal answer. `reason`, when given, then says why.
-  static std::shared_ptr<const Nvml> open(const std::string& library = "libnvidia-ml.so.1",
-                                          std::string* reason = nullptr);
+  // A part of a GPU that NVIDIA's MIG made a device of its own.
+  struct Instance {
+    std::string uuid;  // "MIG-..."
+    std::string name;
+  };
+  struct Gpu {
+    std::string uuid;  // "GPU-..."
+    std::string name;
+    std::string bus_id;
+    bool is_mig = false;
+    std::vector<Instance> instances;
+    double speed = 0;  // cores times clock, to compare GPUs with; 0 when the driver does not tell
+  };
+
+  // Without a name: $GREENROOM_NVML_LIBRARY, or libnvidia-ml.so.1, or the one of Windows' Linux subsystem.
+  // Null when the machine has no NVIDIA driver that works: a normal answer. `reason`, when given, then says
+  // why. `clock` is borrowed; the system's when absent.
+  static std::shared_ptr<const Nvml> open(const std::string& library = "", std::string* reason = nullptr,
+                                          const base::Clock* clock = nullptr);
   ~Nvml();
   Nvml(const Nvml&) = delete;
   Nvml& operator=(const Nvml&) = delete;
 
-  unsigned device_count() const;
-  std::string driver_version() const;  // "550.54.15"; empty when NVML does not tell
+  std::string driver_version() const;                     // "550.54.15"; empty when NVML does not tell
+  std::string cuda_version() const;                       // the newest that the driver can do: "12.4"
+  const std::vector<Gpu>& gpus() const { return gpus_; }  // in NVML's (PCI bus) order, as they were at open()
 
-  // One GPU of the count above, in NVML's (PCI bus) order; valid while the Nvml lives.
-  using Handle = void*;
-  std::optional<Handle> device(unsigned index) const;
-
-  std::string name(Handle device) const;
-  std::string uuid(Handle device) const;                    // "GPU-..."
-  std::optional<DeviceMemory> memory(Handle device) const;  // free as the driver counts it
-  std::optional<int> utilisation_percent(Handle device) const;
-  std::optional<int> temperature_celsius(Handle device) const;
+  // Of a GPU or an instance. Each throws base::Error(kUnavailable) when the driver cannot say (any more).
+  DeviceMemory memory(const std::string& uuid) const EXCLUDES_LOCK(mutex_);
+  Telemetry telemetry(const std::string& uuid) const EXCLUDES_LOCK(mutex_);
+  std::vector<ProcessUse> processes(const std::string& uuid) const EXCLUDES_LOCK(mutex_);
+  std::optional<PcieThroughput> pcie_throughput(const std::string& uuid) const EXCLUDES_LOCK(mutex_);
 
  private:
-  struct Table;
-  explicit Nvml(std::unique_ptr<const Table> table);
+  // A GPU whose last answer was trouble is asked again only after the driver was started again.
+  struct Entry {
+    nvml::Subject subject;
+    bool present = false;
+    nvml::Result trouble = nvml::kSuccess;
+    base::Clock::TimePoint retry_at{};
+    int failures = 0;
+  };
+  class Visit;
+  friend class Visit;
 
-  std::unique_ptr<const Table> table_;
+  Nvml(std::unique_ptr<const nvml::Table> table, const base::Clock& clock);
+  std::vector<std::pair<std::string, nvml::Subject>> enumerate(std::vector<Gpu>* gpus) const;
+  nvml::Subject enter(const std::string& uuid) const EXCLUDES_LOCK(mutex_);
+  void leave(const std::string& uuid, bool answered) const EXCLUDES_LOCK(mutex_);
+  void postpone(Entry& entry) const REQUIRES_LOCK(mutex_);
+  void restart() const EXCLUDES_LOCK(mutex_);
+  bool may_restart(const Entry& entry) const REQUIRES_LOCK(mutex_);
+  [[noreturn]] void fail(const std::string& uuid, nvml::Result result) const EXCLUDES_LOCK(mutex_);
+
+  const std::unique_ptr<const nvml::Table> table_;
+  const base::Clock& clock_;
+  std::vector<Gpu> gpus_;
+
+  mutable base::Mutex mutex_;
+  mutable std::map<std::string, Entry> entries_ GUARDED_BY(mutex_);
+  mutable int visits_ GUARDED_BY(mutex_) = 0;  // calls under way
+  mutable bool restarting_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace greenroom::devices

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "support/fake_clock.h"
 #include "support/temp_dir.h"
 
 namespace greenroom::devices {
@@ -91,6 +92,55 @@ TEST_F(CpuDeviceTest, TheBudgetCountsWhatTheProcessHasAlready) {
 TEST_F(CpuDeviceTest, WithoutMeminfoItIsUnavailable) {
   write("proc/meminfo", "nothing of use\n");
   EXPECT_THROW(memory(), base::Error);
+}
+
+TEST_F(CpuDeviceTest, CountsTheProcessorsItMayUse) {
+  write("sys/devices/system/cpu/online", "0-15\n");
+  write("proc/self/status", "Cpus_allowed_list:\t0-3,8\n");
+  const CpuDevice device({.root = files_.path()});
+  EXPECT_EQ(device.telemetry().cores, 5);
+  write("proc/self/cgroup", "0::/outer/inner\n");
+  write("sys/fs/cgroup/outer/cpu.max", "250000 100000\n");
+  write("sys/fs/cgroup/outer/inner/cpu.max", "max 100000\n");
+  EXPECT_EQ(device.telemetry().cores, 2.5) << "a group above binds too";
+}
+
+TEST_F(CpuDeviceTest, CountsTheQuotaOfVersion1) {
+  write("proc/self/cgroup", "3:cpu,cpuacct:/job\n");
+  write("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+  write("sys/fs/cgroup/cpu/job/cpu.cfs_quota_us", "50000\n");
+  write("sys/fs/cgroup/cpu/job/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(CpuDevice({.root = files_.path()}).telemetry().cores, 0.5);
+}
+
+TEST_F(CpuDeviceTest, UtilisationIsOfTheTimeSinceTheLastReading) {
+  write("proc/stat", "cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 1 1 1\n");
+  const CpuDevice device({.root = files_.path()});
+  EXPECT_EQ(device.telemetry().utilisation_percent, std::nullopt) << "nothing to compare with yet";
+  write("proc/stat", "cpu  120 0 105 760 115 0 0 0 0 0\n");
+  EXPECT_EQ(device.telemetry().utilisation_percent, 25);
+  EXPECT_EQ(device.telemetry().utilisation_percent, std::nullopt) << "no time has passed";
+}
+
+TEST_F(CpuDeviceTest, UtilisationIsOfTheQuotaWhereThatBinds) {
+  test::FakeClock clock;
+  write("proc/self/cgroup", "0::/app\n");
+  write("sys/devices/system/cpu/online", "0-15\n");
+  write("sys/fs/cgroup/app/cpu.max", "200000 100000\n");
+  write("sys/fs/cgroup/app/cpu.stat", "usage_usec 1000000\n");
+  const CpuDevice device({.root = files_.path(), .clock = &clock});
+  EXPECT_EQ(device.telemetry().utilisation_percent, std::nullopt);
+  clock.advance(std::chrono::seconds(1));
+  write("sys/fs/cgroup/app/cpu.stat", "usage_usec 2500000\n");
+  EXPECT_EQ(device.telemetry().utilisation_percent, 75) << "1.5 of 2 seconds";
+}
+
+TEST_F(CpuDeviceTest, TakesItsTemperatureFromTheProcessorsSensors) {
+  write("sys/class/hwmon/hwmon0/name", "nvme\n");
+  write("sys/class/hwmon/hwmon0/temp1_input", "99000\n");
+  write("sys/class/hwmon/hwmon1/name", "coretemp\n");
+  write("sys/class/hwmon/hwmon1/temp1_input", "61000\n");
+  EXPECT_EQ(CpuDevice({.root = files_.path()}).telemetry().temperature_celsius, 61);
 }
 
 TEST_F(CpuDeviceTest, TakesItsNameFromTheSystem) {
