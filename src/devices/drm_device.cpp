@@ -216,6 +216,7 @@ std::vector<ProcessUse> DrmDevice::processes() const {
     use.bytes = use.bytes.value_or(0) + client.bytes;
   }
   std::vector<ProcessUse> processes;
+  processes.reserve(by_pid.size());
   for (auto& [pid, use] : by_pid) processes.push_back(std::move(use));
   identify(processes, options_.root);
   return processes;
