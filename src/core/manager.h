@@ -82,6 +82,17 @@ class Manager {
   std::vector<ModelHold> load_group(const std::string& purpose, const std::vector<GroupMember>& members)
       EXCLUDES_LOCK(mutex_);
 
+  // Puts a hold on those of `ids` that are loaded, for a moment in which none of them shall be evicted; the
+  // others are left out. Its end leaves a model that nobody else holds idle.
+  std::vector<ModelHold> hold_loaded(const std::vector<std::string>& ids) EXCLUDES_LOCK(mutex_);
+
+  // Would they fit together, were they loaded now? Changes and logs nothing. kFree: into what is free as
+  // things are; kIdle: also in place of what is idle, except the components of the models `spared`. An
+  // answer, not a promise: who acts on it gets the real answer from load.
+  enum class Space { kFree, kIdle };
+  bool fits(const std::vector<GroupMember>& members, Space space,
+            const std::vector<std::string>& spared = {}) const EXCLUDES_LOCK(mutex_);
+
   // Ends the load of `id` under way, if there is one: its callers get kCancelled. A component that another
   // model's load waits for is still read to the end.
   void cancel_load(const std::string& id) EXCLUDES_LOCK(mutex_);

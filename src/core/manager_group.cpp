@@ -5,12 +5,13 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <system_error>
-#include <thread>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "core/manager.h"
+#include "core/parallel.h"
+#include "core/policy.h"
 
 namespace greenroom::core {
 namespace {
@@ -99,22 +100,13 @@ std::vector<ModelHold> Manager::load_group(const std::string& purpose,
   claim.admit(purpose, members);
   std::vector<ModelHold> holds(members.size());
   std::vector<std::optional<Error>> errors(members.size());
-  const auto load_one = [&](std::size_t i) {
+  run_in_parallel(members.size(), [&](std::size_t i) {
     try {
       holds[i] = load_held(members[i]);
     } catch (const Error& error) {
       errors[i] = error;
     }
-  };
-  {
-    std::vector<std::jthread> threads;
-    std::size_t next = 0;
-    try {
-      for (; next + 1 < members.size(); ++next) threads.emplace_back(load_one, next);
-    } catch (const std::system_error&) {  // no more threads: the rest one after the other
-    }
-    for (; next < members.size(); ++next) load_one(next);
-  }
+  });
   for (std::size_t i = 0; i < members.size(); ++i) {
     if (!errors[i]) continue;
     for (ModelHold& hold : holds) {
@@ -124,6 +116,38 @@ std::vector<ModelHold> Manager::load_group(const std::string& purpose,
                                                purpose, members[i].id, errors[i]->what()));
   }
   return holds;
+}
+
+bool Manager::fits(const std::vector<GroupMember>& members, Space space,
+                   const std::vector<std::string>& spared) const {
+  std::map<base::DeviceId, std::map<ComponentKey, std::uint64_t>> wanted;
+  for (const GroupMember& member : members) {
+    if (ledgers_.count(member.device) == 0) return false;
+    for (const ComponentSpec& spec : member.model->components()) {
+      wanted[member.device][identify(spec, member.device)] = spec.bytes;
+    }
+  }
+  MutexLock lock(mutex_);
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& part) REQUIRES_LOCK(mutex_) {
+    const auto& [device, components] = part;
+    std::vector<ComponentKey> kept;
+    for (const auto& [key, bytes] : components) kept.push_back(key);
+    for (const std::string& id : spared) {
+      const auto* record = residency_.find(id);
+      if (record == nullptr || !record->current) continue;
+      for (const auto& component : record->current->components) kept.push_back(component->key);
+    }
+    std::uint64_t missing = 0;
+    for (const auto& [key, bytes] : components) {
+      if (residency_.is_known(key)) continue;
+      const auto sum = base::checked_add(missing, bytes);
+      if (!sum) return false;
+      missing = *sum;
+    }
+    const auto residents = space == Space::kIdle ? Residency::candidates(residency_.residents(device), kept)
+                                                 : std::vector<Resident>();
+    return decide(missing, ledgers_.at(device).totals().free(), residents).verdict != Verdict::kRefuse;
+  });
 }
 
 ModelHold Manager::load_held(const GroupMember& member) {
@@ -139,6 +163,20 @@ ModelHold Manager::load_held(const GroupMember& member) {
   if (is_ours) carry_out(*attempt);
   MutexLock lock(mutex_);
   return ModelHold(*this, member.id, attempt->lineage, !is_ours);
+}
+
+std::vector<ModelHold> Manager::hold_loaded(const std::vector<std::string>& ids) {
+  std::vector<ModelHold> holds;
+  holds.reserve(ids.size());
+  MutexLock lock(mutex_);
+  for (const std::string& id : ids) {
+    const auto* record = residency_.find(id);
+    if (record == nullptr || !record->current) continue;
+    residency_.add_hold(*record->current);
+    ++record->current->owned;
+    holds.push_back(ModelHold(*this, id, record->current->lineage, /*was_loaded=*/true, /*ends_idle=*/true));
+  }
+  return holds;
 }
 
 bool Manager::has_hold(const std::string& id, std::uint64_t lineage) const {

@@ -19,9 +19,10 @@ struct GroupMember {
   base::DeviceId device;
 };
 
-// The destructor takes the hold off; with the last hold the model goes (or stays idle, see `leave_idle`). An
-// Manager::unload() without force never takes it. After a forced unload it holds nothing any more, whatever
-// was loaded under the same id since. Move-only. Must not outlive its Manager. Not thread-safe.
+// The destructor takes the hold off; with the last hold the model goes (or stays idle: leave_idle(), and
+// holds of Manager::hold_loaded). A Manager::unload() without force never takes it. After a forced unload it
+// holds nothing any more, whatever was loaded under the same id since. Move-only. Must not outlive its
+// Manager. Not thread-safe.
 class ModelHold {
  public:
   ModelHold() = default;  // holds nothing
@@ -38,13 +39,15 @@ class ModelHold {
 
  private:
   friend class Manager;
-  ModelHold(Manager& manager, std::string model_id, std::uint64_t lineage, bool was_loaded);
+  ModelHold(Manager& manager, std::string model_id, std::uint64_t lineage, bool was_loaded,
+            bool ends_idle = false);
   void release(bool keep);
 
   Manager* manager_ = nullptr;  // null once moved from or released
   std::string model_id_;
   std::uint64_t lineage_ = 0;
   bool was_loaded_ = false;  // before the hold was put on
+  bool ends_idle_ = false;
 };
 
 }  // namespace greenroom::core

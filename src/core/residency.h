@@ -191,6 +191,7 @@ class Residency {
   std::vector<std::shared_ptr<Component>> residents(base::DeviceId device) const;
   static std::vector<Resident> candidates(const std::vector<std::shared_ptr<Component>>& residents,
                                           std::span<const ComponentKey> wanted);
+  bool is_known(const ComponentKey& key) const { return components_.count(key) != 0; }
   // REQUIRES: evictable. Idle models that consist of it are unloaded; their other components stay. `reason`:
   // what for, as in "for loading 'bob'".
   void evict(const std::shared_ptr<Component>& component, const std::string& reason, Aftermath& after);

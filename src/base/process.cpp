@@ -1,0 +1,29 @@
+#include "base/process.h"
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace greenroom::base {
+
+// proc(5): "pid (name) state ppid ...", the start time being field 22. The name may contain anything, so the
+// fields are counted from the last parenthesis.
+std::optional<std::uint64_t> process_start(int pid) {
+  constexpr int kFieldsBetween = 18;  // after the state, before the start time
+  if (pid <= 0) return std::nullopt;
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const auto name_end = text.rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  std::istringstream fields(text.substr(name_end + 1));
+  char state = 0;
+  fields >> state;
+  if (state == 'Z' || state == 'X') return std::nullopt;
+  std::string skipped;
+  for (int i = 0; i < kFieldsBetween; ++i) fields >> skipped;
+  std::uint64_t start = 0;
+  if (!(fields >> start)) return std::nullopt;
+  return start;
+}
+
+}  // namespace greenroom::base
