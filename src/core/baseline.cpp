@@ -46,6 +46,7 @@ std::vector<std::string> Baseline::list() const {
   for (const auto& [id, entry] : models_) order.emplace_back(-entry.model.priority, id);
   std::sort(order.begin(), order.end());
   std::vector<std::string> ids;
+  ids.reserve(order.size());
   for (auto& [priority, id] : order) ids.push_back(std::move(id));
   return ids;
 }

@@ -296,6 +296,7 @@ void Manager::record_failure(const std::string& id, const Model& model, base::De
       record.device = device;
     }
     record.error = failure.message;
+    record.error_code = failure.code;
     residency_.note(
         after,
         {.type = EventType::kLoadFailed, .model_id = id, .device = device, .message = failure.message});

@@ -8,6 +8,8 @@
 #include <set>
 #include <utility>
 
+#include "core/recovery.h"
+
 namespace greenroom::core {
 namespace {
 
@@ -137,6 +139,7 @@ void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, Aft
   if (attempt.failure) {
     drop_interest(attempt, after);
     record.error = attempt.failure->code == base::ErrorCode::kCancelled ? "" : attempt.failure->message;
+    record.error_code = attempt.failure->code;
     note(after, {.type = EventType::kLoadFailed,
                  .model_id = attempt.model_id,
                  .device = attempt.device,
@@ -440,6 +443,7 @@ void Residency::note(Aftermath& after, Event event) {
 ModelInfo Residency::info(const std::string& id, const ModelRecord& record) const {
   ModelInfo info{.id = id, .type = record.type, .device = record.device, .status = record.status()};
   info.error = record.error;
+  if (!record.error.empty()) info.remedy = remedy_for(record.error_code);
   if (record.attempt) info.waiting = 1 + record.attempt->joiners;
   if (!record.current) return info;
   info.holds = record.current->holds;

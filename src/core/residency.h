@@ -138,6 +138,7 @@ class Residency {
     std::shared_ptr<LoadAttempt> attempt;  // null when no load is under way
     int draining = 0;                      // retired compositions that are still leased
     std::string error;                     // of the last load
+    base::ErrorCode error_code = base::ErrorCode::kInternal;
 
     bool empty() const { return !current && !attempt && draining == 0 && error.empty(); }
     ModelStatus status() const;

@@ -43,6 +43,7 @@ struct ModelInfo {
   std::uint64_t bytes = 0;                // all its components, shared ones included
   std::vector<ComponentInfo> components;  // by index into Model::components(); empty unless loaded
   std::string error;                      // why the last load failed; empty when it did not
+  std::string remedy;                     // what to do about that
 };
 
 struct DeviceMemory {

@@ -232,6 +232,7 @@ std::vector<std::string> TaskProfiles::cleanup_for_task(const std::string& task)
     ended = std::exchange(entry.holds, {});
   }
   std::vector<std::string> ids;
+  ids.reserve(ended.size());
   for (const ModelHold& hold : ended) ids.push_back(hold.model_id());
   if (ended.empty()) return ids;
   ended.clear();

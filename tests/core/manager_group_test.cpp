@@ -88,7 +88,11 @@ TEST_F(ManagerGroupTest, WhenOneFailsNoneIsHeldAndNothingIsLeft) {
     EXPECT_EQ(error.code, ErrorCode::kDataLoss);
     EXPECT_THAT(error.message, AllOf(HasSubstr("task trio"), HasSubstr("torn file")));
     expect_nothing_left();
-    for (const ModelInfo& info : manager_.list()) EXPECT_EQ(info.status, ModelStatus::kError) << info.id;
+    for (const ModelInfo& info : manager_.list()) {
+      EXPECT_EQ(info.status, ModelStatus::kError) << info.id;
+      EXPECT_THAT(info.error, HasSubstr("torn file"));
+      EXPECT_THAT(info.remedy, HasSubstr("copy it again"));
+    }
   }
 }
 
