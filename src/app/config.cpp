@@ -37,6 +37,7 @@ constexpr std::array<std::string_view, 8> kGpuSettings = {
     "memory_monitoring_interval",
     "max_memory_usage_percent",
 };
+constexpr int kMaxEvents = 10'000'000;
 
 template <typename List>
 bool contains(const List& list, std::string_view name) {
@@ -74,6 +75,11 @@ class Setting {
 
   // False when nothing reads it (yet).
   bool apply(Config& config) const {
+    constexpr std::string_view kGpu = "gpu.";
+    if (key_.starts_with(kGpu) && value_.IsScalar() &&
+        set_gpu_setting(config.gpu, key_.substr(kGpu.size()), value_.Scalar(), label_)) {
+      return true;
+    }
     if (key_ == "gpu.memory_budgets") {
       read_budgets(config);
     } else if (key_ == "gpu.host_cache_mb") {
@@ -82,6 +88,12 @@ class Setting {
       config.device = text();
     } else if (key_ == "system.cache_dir") {
       config.cache_dir = folder_ / text();
+    } else if (key_ == "system.restore") {
+      const auto restore = parse_restore(text());
+      if (!restore) wrong("it must be kept, held or none");
+      config.restore = *restore;
+    } else if (key_ == "system.max_events") {
+      config.max_events = static_cast<std::size_t>(number(1, kMaxEvents));
     } else if (key_ == "system.log_level") {
       config.log_level = text();
       if (!is_log_level(config.log_level)) wrong("it must be DEBUG, INFO, WARNING or ERROR");
@@ -193,7 +205,23 @@ void read_file(Config& config, const fs::path& file) {
   }
 }
 
+// The base directory specification ignores a variable that is no absolute path.
+fs::path default_cache_dir() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  if (cache != nullptr && fs::path(cache).is_absolute()) return fs::path(cache) / "greenroom";
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && fs::path(home).is_absolute()) return fs::path(home) / ".cache" / "greenroom";
+  return {};
+}
+
 }  // namespace
+
+std::optional<Restore> parse_restore(std::string_view text) {
+  if (text == "kept") return Restore::kKept;
+  if (text == "held") return Restore::kHeld;
+  if (text == "none") return Restore::kNone;
+  return std::nullopt;
+}
 
 bool is_log_level(std::string_view name) {
   std::string upper(name);
@@ -220,6 +248,7 @@ Config load_config(const std::optional<fs::path>& file) {
   } else if (const auto named = variable("CONFIG")) {
     read_file(config, *named);
   }
+  if (config.cache_dir.empty()) config.cache_dir = default_cache_dir();
   if (const auto device = variable("DEVICE")) config.device = *device;
   if (const auto debug = variable("DEBUG"); debug && *debug != "0" && *debug != "false") {
     config.log_level = "DEBUG";

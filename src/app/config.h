@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "app/gpu_settings.h"
+#include "app/model_registry.h"
 #include "base/device_id.h"
 #include "base/log.h"
 
@@ -25,7 +27,10 @@ struct Config {
       memory_budgets;                  // bytes; a device without one may be filled as far as it is free
   std::string device = "auto";         // "auto", "cpu", "cuda:0"
   std::filesystem::path pretrain_dir;  // of DDSP-SVC; empty: only what the model's own config says
-  std::filesystem::path cache_dir;
+  std::filesystem::path cache_dir;     // of what is kept across restarts; empty: nothing is
+  Restore restore = Restore::kKept;    // which models a server loads at start
+  std::size_t max_events = 100'000;    // in the history
+  GpuSettings gpu;
   std::string log_level = "WARNING";
   // Host memory for copies of weights that were on a GPU; a quarter of the machine's when absent.
   std::optional<std::uint64_t> host_cache_bytes;
@@ -38,12 +43,15 @@ struct Config {
 
 // Reads `file`, or the file GREENROOM_CONFIG / CREATYOURVOICE_CONFIG name, or nothing; then the other
 // variables (GREENROOM_DEVICE, GREENROOM_DEBUG and their CREATYOURVOICE_ forms). Folders in the file are
-// relative to the file. Settings that are unknown or not used yet become notices. Throws base::Error naming
-// file and key.
+// relative to the file. Without system.cache_dir it is "greenroom" in XDG_CACHE_HOME, else in ~/.cache.
+// Settings that are unknown or not used yet become notices. Throws base::Error naming file and key.
 Config load_config(const std::optional<std::filesystem::path>& file);
 
 // "cpu=2GiB", "cuda:0=8GB". Throws base::Error(kInvalidArgument).
 void set_memory_budget(Config& config, std::string_view text);
+
+// "kept"; nullopt for none of kept, held and none.
+std::optional<Restore> parse_restore(std::string_view text);
 
 // DEBUG, INFO, WARNING or ERROR, in any case.
 bool is_log_level(std::string_view name);

@@ -10,6 +10,7 @@
 
 #include "app/catalog.h"
 #include "app/model_library.h"
+#include "app/task_document.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -54,8 +55,133 @@ std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices
 }  // namespace
 
 Engine::Engine(Config config)
-    : config_(std::move(config)), started_(clock_.now()), discovery_(devices::discover()) {
-  manager_ = std::make_unique<core::Manager>(make_budgets(config_, discovery_), clock_);
+    : config_(std::move(config)),
+      started_(clock_.now()),
+      discovery_(devices::discover()),
+      state_(config_.cache_dir, config_.max_events),
+      gpu_settings_(config_.gpu),
+      events_(&state_.history()) {
+  use_kept_settings();
+  manager_ = std::make_unique<core::Manager>(make_budgets(config_, discovery_), clock_, &events_);
+  last_request_ = clock_.now();
+  baseline_ = std::make_unique<core::Baseline>(*manager_, clock_, [this] { return quiet_time(); });
+  registry_ = std::make_unique<ModelRegistry>(state_.store(), *manager_, *baseline_, model_source());
+  tasks_ = std::make_unique<core::TaskProfiles>(
+      *manager_, clock_, [this](const core::PreloadConfig& preload) { return resolve(preload); });
+  use_kept_tasks();
+  caretaker_ = std::make_unique<Caretaker>(*manager_, discovery_.devices, [this] { return gpu_settings(); });
+  constexpr std::chrono::seconds kInterval{2};
+  auto_management_ = std::make_unique<core::AutoManagement>(clock_, kInterval, duties());
+}
+
+std::vector<core::Duty> Engine::duties() {
+  return {{"clean-up", [this] { caretaker_->look(); }},
+          {"clean-up after tasks",
+           [this] {
+             if (gpu_settings().auto_cleanup_enabled) tasks_->sweep(idle_timeout());
+           }},
+          {"baseline models", [this] { baseline_->restore(); }}};
+}
+
+std::chrono::nanoseconds Engine::idle_timeout() const {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+      std::chrono::duration<double, std::ratio<60>>(gpu_settings().idle_timeout_minutes));
+}
+
+std::chrono::nanoseconds Engine::quiet_time() const {
+  for (const auto& model : manager_->list()) {
+    if (model.leases > 0 || model.waiting > 0) return std::chrono::nanoseconds(0);
+  }
+  return clock_.now() - last_request_.load();
+}
+
+core::GroupMember Engine::resolve(const core::PreloadConfig& config) {
+  return registry_->resolve(registry_->add(config.model_path, config.device == "auto" ? "" : config.device));
+}
+
+void Engine::use_kept_tasks() {
+  for (const auto& [name, document] : state_.store().all(StateStore::Kind::kTaskProfile)) {
+    try {
+      tasks_->register_task_profile(task_profile_from(document, name));
+    } catch (const Error& error) {
+      base::log(base::LogLevel::kWarning, "app", fmt::format("{}; it is not used", error.what()));
+    }
+  }
+}
+
+void Engine::register_task(const core::TaskProfile& profile) {
+  tasks_->register_task_profile(profile);
+  state_.store().put(StateStore::Kind::kTaskProfile, profile.task_name, to_document(profile));
+}
+
+bool Engine::remove_task(const std::string& task) {
+  state_.store().remove(StateStore::Kind::kTaskProfile, task);
+  return tasks_->remove_task_profile(task);
+}
+
+ModelSource Engine::model_source() {
+  return {.identify = [this](const std::filesystem::path& path) -> ModelSource::Identity {
+            return {"ddsp_svc", describe_voice(path, config_.pretrain_dir).model_file};
+          },
+          .make = [this](const RegisteredModel& model) { return make_model(model.path); },
+          .pick_device =
+              [this](const std::string& device) {
+                return pick_device(device == "auto" ? config_.device : device);
+              }};
+}
+
+std::shared_ptr<const core::Model> Engine::make_model(const std::filesystem::path& path) {
+  return make_model(describe_voice(path, config_.pretrain_dir));
+}
+
+std::shared_ptr<const core::Model> Engine::make_model(models::ddsp_svc::Description description) {
+  if (config_.share_equal_files) {
+    for (auto& component : description.components)
+      component.file = equal_files_.representative(component.file);
+  }
+  auto voice = make_voice(std::move(description));
+  model_library().set_host_cache(host_cache_bytes());
+  return voice;
+}
+
+void Engine::use_kept_settings() {
+  base::MutexLock lock(mutex_);
+  for (const auto& name : gpu_setting_names()) {
+    const auto kept = state_.store().get(StateStore::Kind::kSetting, "gpu." + name);
+    if (!kept) continue;
+    try {
+      set_gpu_setting(gpu_settings_, name, *kept, "the kept setting gpu." + name);
+      base::log(base::LogLevel::kInfo, "app",
+                fmt::format("gpu.{} is {}, as it was set while greenroom ran", name, *kept));
+    } catch (const Error& error) {  // what an older release allowed
+      base::log(base::LogLevel::kWarning, "app", fmt::format("{}; it is not used", error.what()));
+    }
+  }
+}
+
+GpuSettings Engine::gpu_settings() const {
+  base::MutexLock lock(mutex_);
+  return gpu_settings_;
+}
+
+void Engine::change_gpu_setting(const std::string& name, const std::string& value) {
+  auto changed = gpu_settings();
+  if (!set_gpu_setting(changed, name, value, "gpu." + name)) {
+    throw Error(ErrorCode::kInvalidArgument,
+                fmt::format("gpu.{} is no setting that can be changed while greenroom runs; these are: {}",
+                            name, fmt::join(gpu_setting_names(), ", ")));
+  }
+  state_.store().put(StateStore::Kind::kSetting, "gpu." + name, *gpu_setting(changed, name));
+  base::MutexLock lock(mutex_);
+  set_gpu_setting(gpu_settings_, name, value, name);
+}
+
+void Engine::reset_gpu_setting(const std::string& name) {
+  const auto original = gpu_setting(config_.gpu, name);
+  if (!original) throw Error(ErrorCode::kInvalidArgument, fmt::format("there is no setting gpu.{}", name));
+  state_.store().remove(StateStore::Kind::kSetting, "gpu." + name);
+  base::MutexLock lock(mutex_);
+  set_gpu_setting(gpu_settings_, name, *original, name);
 }
 
 DeviceId Engine::pick_device(const std::string& name) const {
@@ -92,12 +218,7 @@ DeviceId Engine::pick_device(const std::string& name) const {
 std::string Engine::load_voice(const std::filesystem::path& path, const std::string& device) {
   auto description = describe_voice(path, config_.pretrain_dir);
   std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
-  if (config_.share_equal_files) {
-    for (auto& component : description.components)
-      component.file = equal_files_.representative(component.file);
-  }
-  const auto voice = make_voice(std::move(description));
-  model_library().set_host_cache(host_cache_bytes());
+  const auto voice = make_model(std::move(description));
   manager_->load(id, voice, pick_device(device));
   return id;
 }
@@ -118,8 +239,10 @@ models::ConvertResult Engine::convert(const std::string& model_id, const audio::
                                       const models::RunControl& control) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   model_library().set_threads(config_.threads > 0 ? config_.threads : cores);  // of the calling thread
+  last_request_ = clock_.now();
+  tasks_->note_use(model_id);
   auto run = manager_->start_run(model_id);
-  // load_voice() is the only one who loads, and conversion models are all it loads.
+  // Only the catalog makes models, and its conversion models are those of this type.
   const auto& voice = static_cast<const models::ConversionModel&>(run.model());
   return voice.convert(run, run.device(), input, options, control);
 }
@@ -139,6 +262,7 @@ Status Engine::status() const {
     status.devices.push_back(std::move(entry));
   }
   status.models = manager_->list();
+  status.state_problems = state_.problems();
   return status;
 }
 

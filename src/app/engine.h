@@ -1,17 +1,28 @@
 // Owns the devices, the manager and the models, and wires them.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "app/caretaker.h"
 #include "app/config.h"
+#include "app/event_hub.h"
+#include "app/model_registry.h"
+#include "app/state_folder.h"
 #include "audio/buffer.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "checkpoint/equal_files.h"
+#include "core/auto_management.h"
+#include "core/baseline.h"
 #include "core/manager.h"
+#include "core/task_profiles.h"
 #include "devices/discover.h"
+#include "models/ddsp_svc/description.h"
 #include "models/voice.h"
 
 namespace greenroom::app {
@@ -30,12 +41,14 @@ struct Status {
   double uptime_seconds = 0;
   std::vector<DeviceStatus> devices;
   std::vector<core::ModelInfo> models;
+  std::vector<std::string> state_problems;  // why what should be kept across restarts is not; see StateFolder
 };
 
 // Thread-safe.
 class Engine {
  public:
-  // Finds the devices; loads nothing. Throws base::Error for a budget on a device that is not there.
+  // Finds the devices and what was kept from last time; loads nothing. Throws base::Error for a budget on a
+  // device that is not there.
   explicit Engine(Config config);
 
   // "auto" is the first GPU the models can use, else the CPU. Throws base::Error(kInvalidArgument).
@@ -52,18 +65,60 @@ class Engine {
   models::ConvertResult convert(const std::string& model_id, const audio::Buffer& input,
                                 const models::ConvertOptions& options, const models::RunControl& control);
 
+  // Models by id, with what was kept of them from last time.
+  ModelRegistry& registry() { return *registry_; }
+
+  // The manager's events as they come, and those of the past.
+  EventHub& events() { return events_; }
+  EventHistory& history() { return state_.history(); }
+
+  // Settings of the section gpu. A change holds at once and is kept: from then on it outweighs the
+  // configuration file, until it is reset. Throw base::Error(kInvalidArgument) naming what is possible.
+  GpuSettings gpu_settings() const EXCLUDES_LOCK(mutex_);
+  void change_gpu_setting(const std::string& name, const std::string& value) EXCLUDES_LOCK(mutex_);
+  void reset_gpu_setting(const std::string& name) EXCLUDES_LOCK(mutex_);
+
+  // The thread that frees what is idle, by those settings, cleans up after tasks and brings baseline models
+  // back. It does nothing until it is started.
+  core::AutoManagement& auto_management() { return *auto_management_; }
+
+  // Profiles are kept; they are registered and removed here, everything else is done there.
+  core::TaskProfiles& tasks() { return *tasks_; }
+  void register_task(const core::TaskProfile& profile);  // throws as core::TaskProfiles
+  bool remove_task(const std::string& task);
+
   Status status() const;
   const Config& config() const { return config_; }
 
  private:
   std::uint64_t host_cache_bytes() const;
+  ModelSource model_source();
+  std::shared_ptr<const core::Model> make_model(const std::filesystem::path& path);
+  std::shared_ptr<const core::Model> make_model(models::ddsp_svc::Description description);
+  void use_kept_settings() EXCLUDES_LOCK(mutex_);
+  void use_kept_tasks();
+  core::GroupMember resolve(const core::PreloadConfig& config);
+  std::vector<core::Duty> duties();
+  std::chrono::nanoseconds idle_timeout() const;
+  std::chrono::nanoseconds quiet_time() const;
 
   Config config_;
   base::SystemClock clock_;
   base::Clock::TimePoint started_;
   devices::Discovery discovery_;
   checkpoint::EqualFiles equal_files_;
+  mutable StateFolder state_;
+  mutable base::Mutex mutex_;
+  GpuSettings gpu_settings_ GUARDED_BY(mutex_);
+  // The manager publishes into the hub and the hub writes into the history until the last: in that order.
+  EventHub events_;
   std::unique_ptr<core::Manager> manager_;
+  std::atomic<base::Clock::TimePoint> last_request_;
+  std::unique_ptr<core::Baseline> baseline_;
+  std::unique_ptr<ModelRegistry> registry_;
+  std::unique_ptr<core::TaskProfiles> tasks_;
+  std::unique_ptr<Caretaker> caretaker_;
+  std::unique_ptr<core::AutoManagement> auto_management_;
 };
 
 }  // namespace greenroom::app

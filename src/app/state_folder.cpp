@@ -44,7 +44,7 @@ fs::path move_aside(const fs::path& file) {
   int number = 1;
   const auto aside = [&] { return fs::path(fmt::format("{}.damaged-{}", file.string(), number)); };
   while (fs::exists(aside())) ++number;
-  const auto target = aside();
+  auto target = aside();
   fs::rename(file, target);
   for (const char* companion : {"-wal", "-shm"}) {
     std::error_code ignored;  // often there are none

@@ -23,6 +23,9 @@ int run_serve(const app::Config& config) {
   const int port = server.bind(config.host, config.port);
   fmt::print("greenroom {} serves on http://{}:{} (Ctrl-C stops it)\n", kVersion, config.host, port);
   std::fflush(stdout);
+  engine.auto_management().start();
+  // Beside serving: what was kept loaded may take a while to come back.
+  std::thread restorer([&] { engine.registry().restore(config.restore); });
   std::thread waiter([&] {
     int received = 0;
     sigwait(&signals, &received);
@@ -31,6 +34,8 @@ int run_serve(const app::Config& config) {
   server.run();
   pthread_kill(waiter.native_handle(), SIGUSR1);  // when run() ended on its own
   waiter.join();
+  engine.registry().stop_restoring();
+  restorer.join();
   return 0;
 }
 

@@ -53,7 +53,8 @@ base::Json to_json(const app::Status& status, const std::string& version) {
   return {{"version", version},
           {"uptime_seconds", status.uptime_seconds},
           {"devices", devices},
-          {"models", models}};
+          {"models", models},
+          {"state_problems", status.state_problems}};
 }
 
 }  // namespace greenroom::server

@@ -21,8 +21,9 @@ using testing::HasSubstr;
 class ConfigTest : public testing::Test {
  protected:
   ConfigTest() {
-    for (const char* name : {"GREENROOM_CONFIG", "GREENROOM_DEVICE", "GREENROOM_DEBUG",
-                             "CREATYOURVOICE_CONFIG", "CREATYOURVOICE_DEVICE", "CREATYOURVOICE_DEBUG"}) {
+    for (const char* name :
+         {"GREENROOM_CONFIG", "GREENROOM_DEVICE", "GREENROOM_DEBUG", "CREATYOURVOICE_CONFIG",
+          "CREATYOURVOICE_DEVICE", "CREATYOURVOICE_DEBUG", "XDG_CACHE_HOME"}) {
       clean_.emplace_back(name, nullptr);
     }
   }
@@ -57,8 +58,10 @@ TEST_F(ConfigTest, HasDefaultsWithoutAFile) {
 
 TEST_F(ConfigTest, ReadsEverySetting) {
   const Config config = read(R"(
-gpu: {memory_budgets: {cpu: 2GiB, "cuda:1": 512 MiB}}
-system: {device: "cuda:1", log_level: info, threads: 3, share_equal_files: false, cache_dir: /var/cache/greenroom}
+gpu: {memory_budgets: {cpu: 2GiB, "cuda:1": 512 MiB}, auto_cleanup_enabled: false, cleanup_threshold_percent: 70.5,
+      idle_timeout_minutes: 5}
+system: {device: "cuda:1", log_level: info, threads: 3, share_equal_files: false, cache_dir: /var/cache/greenroom,
+         restore: held, max_events: 7}
 ui: {host: 0.0.0.0, port: 8000}
 ddsp_svc: {pretrain_dir: /srv/pretrain}
 )");
@@ -70,6 +73,9 @@ ddsp_svc: {pretrain_dir: /srv/pretrain}
   EXPECT_EQ(config.threads, 3);
   EXPECT_FALSE(config.share_equal_files);
   EXPECT_EQ(config.cache_dir, "/var/cache/greenroom");
+  EXPECT_EQ(config.restore, Restore::kHeld);
+  EXPECT_EQ(config.max_events, 7U);
+  EXPECT_EQ(config.gpu, (GpuSettings{false, 70.5, 5}));
   EXPECT_EQ(config.host, "0.0.0.0");
   EXPECT_EQ(config.port, 8000);
   EXPECT_EQ(config.pretrain_dir, "/srv/pretrain");
@@ -80,6 +86,16 @@ TEST_F(ConfigTest, FoldersAreRelativeToTheFile) {
   EXPECT_EQ(read("ddsp_svc: {pretrain_dir: pretrain}").pretrain_dir, dir_ / "pretrain");
 }
 
+TEST_F(ConfigTest, StateIsKeptWhereTheSystemKeepsSuchThings) {
+  const test::ScopedVariable home("HOME", "/home/alice");
+  EXPECT_EQ(load_config(std::nullopt).cache_dir, "/home/alice/.cache/greenroom");
+  const test::ScopedVariable relative("XDG_CACHE_HOME", "cache");
+  EXPECT_EQ(load_config(std::nullopt).cache_dir, "/home/alice/.cache/greenroom");
+  const test::ScopedVariable cache("XDG_CACHE_HOME", "/scratch/alice");
+  EXPECT_EQ(load_config(std::nullopt).cache_dir, "/scratch/alice/greenroom");
+  EXPECT_EQ(read("system: {cache_dir: state}").cache_dir, dir_ / "state");
+}
+
 TEST_F(ConfigTest, AnEmptyFileEmptySectionsAndEmptySettingsChangeNothing) {
   EXPECT_EQ(read("").port, 7860);
   EXPECT_EQ(read("ui:\n").port, 7860);
@@ -87,7 +103,7 @@ TEST_F(ConfigTest, AnEmptyFileEmptySectionsAndEmptySettingsChangeNothing) {
 }
 
 TEST_F(ConfigTest, SettingsNotUsedYetAreToldQuietly) {
-  const Config config = read("index_tts: {model_dir: x}\ngpu: {idle_timeout_minutes: 30}");
+  const Config config = read("index_tts: {model_dir: x}\ngpu: {memory_monitoring_enabled: true}");
   ASSERT_EQ(config.notices.size(), 2U);
   EXPECT_EQ(config.notices[0].level, base::LogLevel::kInfo);
   EXPECT_THAT(config.notices[0].message, HasSubstr("index_tts.model_dir"));
@@ -112,6 +128,11 @@ TEST_F(ConfigTest, WrongTypesNameFileKeyAndValue) {
   EXPECT_THAT(error_of("system: {device: [cpu]}"), HasSubstr("system.device"));
   EXPECT_THAT(error_of("system: {log_level: loud}"),
               AllOf(HasSubstr("system.log_level"), HasSubstr("DEBUG")));
+  EXPECT_THAT(error_of("system: {restore: all}"), AllOf(HasSubstr("system.restore"), HasSubstr("held")));
+  EXPECT_THAT(error_of("gpu: {cleanup_threshold_percent: 101}"),
+              AllOf(HasSubstr("gpu.cleanup_threshold_percent"), HasSubstr("101"), HasSubstr("100")));
+  EXPECT_THAT(error_of("gpu: {idle_timeout_minutes: nan}"), HasSubstr("gpu.idle_timeout_minutes"));
+  EXPECT_THAT(error_of("gpu: {auto_cleanup_enabled: perhaps}"), HasSubstr("true or false"));
   EXPECT_THAT(error_of("ddsp_svc: 3"), HasSubstr("ddsp_svc"));
   EXPECT_THAT(error_of("gpu: {memory_budgets: 2GiB}"), HasSubstr("gpu.memory_budgets"));
   EXPECT_THAT(error_of("gpu: {memory_budgets: {cpu: lots}}"),

@@ -85,5 +85,87 @@ TEST(Engine, AMissingModelsLibraryIsNamedWithTheRemedyAndLeavesNothingBehind) {
   EXPECT_EQ(engine.status().devices.at(0).ledger.used(), 0U);
 }
 
+TEST(Engine, SettingsChangedWhileItRunsAreKeptUntilTheyAreReset) {
+  const test::TempDir dir;
+  Config config;
+  config.cache_dir = dir.path();
+  config.gpu.idle_timeout_minutes = 7;
+  {
+    Engine engine(config);
+    EXPECT_EQ(engine.gpu_settings().idle_timeout_minutes, 7);
+    engine.change_gpu_setting("idle_timeout_minutes", "12.5");
+    engine.change_gpu_setting("auto_cleanup_enabled", "false");
+    EXPECT_EQ(engine.gpu_settings().idle_timeout_minutes, 12.5);
+  }
+  Engine engine(config);
+  EXPECT_EQ(engine.gpu_settings(), (GpuSettings{false, 85, 12.5}));
+  engine.reset_gpu_setting("idle_timeout_minutes");
+  EXPECT_EQ(engine.gpu_settings().idle_timeout_minutes, 7);
+  EXPECT_EQ(Engine(config).gpu_settings(), (GpuSettings{false, 85, 7}));
+}
+
+TEST(Engine, WrongSettingsChangeNothing) {
+  Engine engine({});
+  const auto before = engine.gpu_settings();
+  EXPECT_THAT(error_of([&] { engine.change_gpu_setting("idle_timeout_minutes", "soon"); }).what(),
+              AllOf(HasSubstr("gpu.idle_timeout_minutes"), HasSubstr("soon")));
+  EXPECT_THAT(error_of([&] { engine.change_gpu_setting("idle_timeout", "1"); }).what(),
+              AllOf(HasSubstr("gpu.idle_timeout "), HasSubstr("idle_timeout_minutes")));
+  EXPECT_EQ(engine.gpu_settings(), before);
+}
+
+TEST(Engine, ModelsRegisteredWithOneAreKnownToTheNext) {
+  const test::TempDir dir;
+  models::ddsp_svc::write_demo_models(dir.path(), {});
+  Config config;
+  config.cache_dir = dir / "cache";
+  std::string id;
+  {
+    Engine engine(config);
+    id = engine.registry().add(dir / "alto");
+    EXPECT_EQ(engine.registry().add(dir / "alto" / "model_0.pt"), id);
+    EXPECT_EQ(error_of([&] { engine.registry().add(dir / "nobody"); }).code(), ErrorCode::kNotFound);
+  }
+  Engine engine(config);
+  ASSERT_EQ(engine.registry().list().size(), 1U);
+  EXPECT_EQ(engine.registry().list()[0].id, id);
+  EXPECT_EQ(engine.registry().list()[0].type, "ddsp_svc");
+}
+
+TEST(Engine, StartsWithADamagedStateAndSaysSo) {
+  const test::TempDir dir;
+  dir.write("state.db", std::string(4000, 'x'));
+  Config config;
+  config.cache_dir = dir.path();
+  Engine engine(config);
+  ASSERT_EQ(engine.status().state_problems.size(), 1U);
+  EXPECT_THAT(engine.status().state_problems[0], HasSubstr("state.db.damaged-1"));
+  EXPECT_TRUE(engine.registry().list().empty());
+}
+
+TEST(Engine, TaskProfilesAreKept) {
+  const test::TempDir dir;
+  Config config;
+  config.cache_dir = dir.path();
+  core::TaskProfile profile{.task_name = "duet",
+                            .required_models = {{"ddsp_svc", "/voices/alto", "cpu", 3}},
+                            .optional_models = {{"", "/voices/ten\"or", "auto", -1}},
+                            .memory_limit_mb = 4096,
+                            .auto_cleanup = false};
+  {
+    Engine engine(config);
+    engine.register_task(profile);
+    EXPECT_EQ(error_of([&] { engine.register_task({}); }).code(), ErrorCode::kInvalidArgument);
+  }
+  {
+    Engine engine(config);
+    ASSERT_EQ(engine.tasks().list().size(), 1U);
+    EXPECT_EQ(engine.tasks().list()[0].profile, profile);
+    EXPECT_TRUE(engine.remove_task("duet"));
+    EXPECT_FALSE(engine.remove_task("duet"));
+  }
+  EXPECT_TRUE(Engine(config).tasks().list().empty());
+}
+
 }  // namespace
 }  // namespace greenroom::app

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iterator>
 #include <stdexcept>
@@ -23,7 +24,7 @@ std::string read_text(const std::filesystem::path& file) {
 
 bool means_something(const std::string& variable) {
   return variable.starts_with("GREENROOM_") || variable.starts_with("CREATYOURVOICE_") ||
-         variable.starts_with("CUDA_VISIBLE_DEVICES=");
+         variable.starts_with("CUDA_VISIBLE_DEVICES=") || variable.starts_with("XDG_CACHE_HOME=");
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
@@ -39,6 +40,13 @@ Program::Program(const std::vector<std::string>& arguments, const std::vector<st
   std::vector<std::string> command = {GREENROOM_PROGRAM};
   command.insert(command.end(), arguments.begin(), arguments.end());
   std::vector<std::string> environment = variables;
+  // The state of the machine's user is none of the tests' business.
+  const auto names_cache = [](const std::string& variable) {
+    return variable.starts_with("XDG_CACHE_HOME=");
+  };
+  if (std::none_of(environment.begin(), environment.end(), names_cache)) {
+    environment.push_back("XDG_CACHE_HOME=" + (dir_ / "cache").string());
+  }
   for (char** entry = environ; *entry != nullptr; ++entry) {
     if (!means_something(*entry)) environment.emplace_back(*entry);
   }

@@ -2,9 +2,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include "app/engine.h"
 #include "base/json.h"
 #include "cli/program.h"
 #include "support/http_get.h"
+#include "support/temp_dir.h"
 
 namespace greenroom {
 namespace {
@@ -55,6 +57,60 @@ TEST(Serve, ABusyPortIsOneMessage) {
   EXPECT_EQ(second.status, 1);
   EXPECT_THAT(second.err, AllOf(HasSubstr(std::to_string(port)), HasSubstr("in use"), HasSubstr("--port")));
 }
+
+TEST(Serve, StartsWithADamagedStateAndSaysWhatBecameOfIt) {
+  const test::TempDir cache;
+  std::filesystem::create_directory(cache / "greenroom");
+  cache.write("greenroom/state.db",
+              "no database, and long enough to be taken for one: " + std::string(200, 'x'));
+  Program program({"--port", "0"}, {"XDG_CACHE_HOME=" + cache.path().string()});
+  const int port = port_of(program);
+  ASSERT_GT(port, 0) << program.wait().err;
+  const auto status = base::parse_json(test::http_get(port, "/api/v1/status").body, "status");
+  ASSERT_EQ(status["state_problems"].size(), 1U);
+  program.send(SIGTERM);
+  EXPECT_THAT(program.wait().err, HasSubstr("state.db.damaged-1"));
+}
+
+#if GREENROOM_HAVE_TORCH
+// Asks the server until it says that its one model is loaded; false when it never does.
+bool await_loaded(int port, const std::string& id) {
+  for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+       std::chrono::steady_clock::now() < end;) {
+    const auto status = base::parse_json(test::http_get(port, "/api/v1/status").body, "status");
+    if (status["models"].size() == 1 && status["models"][0]["id"] == id &&
+        status["models"][0]["status"] == "loaded")
+      return true;
+  }
+  return false;
+}
+
+TEST(Serve, WhatIsToBeKeptLoadedComesBackAfterKillNine) {
+  const test::TempDir cache;
+  app::Config config;
+  config.cache_dir = cache / "greenroom";
+  std::string id;
+  {
+    app::Engine engine(config);
+    id = engine.registry().add(test::demo_models() / "alto", "cpu");
+    engine.registry().keep(id, {.pinned = true});
+    engine.registry().add(test::demo_models() / "tenor", "cpu");
+  }
+  for (int i = 0; i < 2; ++i) {
+    Program program({"--port", "0"}, {"XDG_CACHE_HOME=" + cache.path().string()});
+    const int port = port_of(program);
+    ASSERT_GT(port, 0) << program.wait().err;
+    EXPECT_TRUE(await_loaded(port, id));
+    program.send(SIGKILL);
+    EXPECT_EQ(program.wait().signal, SIGKILL);
+  }
+  app::Engine engine(config);
+  EXPECT_TRUE(engine.registry().find(id)->pinned);
+  const auto events = engine.history().query({.model_id = id, .type = "load_started"});
+  EXPECT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].model_type, "ddsp_svc");
+}
+#endif
 
 }  // namespace
 }  // namespace greenroom
