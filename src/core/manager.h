@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -72,6 +73,11 @@ class Manager {
   // it again. Publishes preload_requested first.
   void preload(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device)
       EXCLUDES_LOCK(mutex_);
+
+  // As load, but puts no hold on the model, for a request that waits for it. `admitted` (may be empty) is
+  // called, without a lock, once its memory is reserved and nothing more has to go for it; not when somebody
+  // else loads it already.
+  void load_on_demand(const GroupMember& member, const std::function<void()>& admitted) EXCLUDES_LOCK(mutex_);
 
   // Puts one hold on every member or on none. What they lack together is reserved in one decision per device,
   // shared components counted once, and they are loaded side by side. `purpose` names it in messages: "task
@@ -167,6 +173,7 @@ class Manager {
 
   Ledger& ledger(base::DeviceId device);
 
+  std::shared_ptr<LoadAttempt> attempt_for(const GroupMember& member);  // a failure is noted with the model
   ModelHold load_held(const GroupMember& member);
   bool has_hold(const std::string& id, std::uint64_t lineage) const;
   void take_hold(const std::string& id, std::uint64_t lineage, bool keep);

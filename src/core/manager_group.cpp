@@ -150,14 +150,23 @@ bool Manager::fits(const std::vector<GroupMember>& members, Space space,
   });
 }
 
-ModelHold Manager::load_held(const GroupMember& member) {
-  std::shared_ptr<LoadAttempt> attempt;
+std::shared_ptr<LoadAttempt> Manager::attempt_for(const GroupMember& member) {
   try {
-    attempt = make_attempt(member.id, member.model, member.device);
+    return make_attempt(member.id, member.model, member.device);
   } catch (const Error& error) {
     record_failure(member.id, *member.model, member.device, {error.code(), error.what()});
     throw;
   }
+}
+
+void Manager::load_on_demand(const GroupMember& member, const std::function<void()>& admitted) {
+  const auto attempt = attempt_for(member);
+  attempt->admitted = admitted;
+  if (enter(attempt)) carry_out(*attempt);
+}
+
+ModelHold Manager::load_held(const GroupMember& member) {
+  const auto attempt = attempt_for(member);
   attempt->holds = attempt->owned = 1;
   const bool is_ours = enter(attempt);
   if (is_ours) carry_out(*attempt);

@@ -83,6 +83,7 @@ void Manager::carry_out(LoadAttempt& attempt) {
   std::optional<Failure> failure;
   try {
     admit(attempt);
+    if (attempt.admitted) attempt.admitted();
     while (const auto index = next_to_read(attempt)) read(attempt, *index);
   } catch (...) {
     failure = current_failure();

@@ -111,7 +111,7 @@ RecoveryStep next_step(const ErrorContext& failure, const RecoveryHistory& histo
                        const RecoveryMeans& means, const RecoveryOptions& options, double chance) {
   const bool is_run = failure.operation != "load";
   const bool may_restart = means.can_restart && history.restarts < options.max_restarts;
-  const RecoveryStep restart{RecoveryStrategy::kRestart, {}, std::nullopt, "after loading the model afresh"};
+  RecoveryStep restart{RecoveryStrategy::kRestart, {}, std::nullopt, "after loading the model afresh"};
   switch (failure.code) {
     case ErrorCode::kUnavailable:
       if (history.retries < options.max_retries) return retry(failure, history, options, chance);

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -106,6 +107,7 @@ struct LoadAttempt {
   base::DeviceId device;
   std::vector<ComponentKey> keys;
   base::Clock::TimePoint started;
+  std::function<void()> admitted;  // to be told when memory is reserved; may be empty
 
   std::vector<std::shared_ptr<Component>> components;  // empty until admitted, then constant
   int holds = 0;                                       // of callers that want one; others only want it loaded
