@@ -26,7 +26,7 @@ HOMES = {
     r"nlohmann/": ("base/json",),
     r"sndfile\.h": ("audio/file",),
     r"sqlite3\.h": ("app/sqlite",),
-    r"yaml-cpp/": ("app/config", "models/ddsp_svc/config", "models/index_tts/config"),
+    r"yaml-cpp/": ("app/config", "models/ddsp_svc/config", "models/index_tts/config", "models/index_tts/text/glossary"),
     r"CLI/": ("cli/",),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -67,6 +67,7 @@ class Case {
                double limit);
   void check_equal(const std::string& quantity, const std::vector<std::int64_t>& ours,
                    const std::vector<std::int64_t>& theirs);
+  void check_equal(const std::string& quantity, bool equal);
 
  private:
   std::filesystem::path folder_;
