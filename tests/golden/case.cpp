@@ -89,6 +89,10 @@ const Arrays& Case::io() const {
   throw base::Error(base::ErrorCode::kNotFound, (folder_ / "io.safetensors").string() + ": no such file");
 }
 
+base::Json Case::json(const std::string& file) const {
+  return base::parse_json(read_text(folder_ / file), (folder_ / file).string());
+}
+
 nn::Weights Case::weights(const std::string& file) const {
   return {checkpoint::Checkpoint::open(folder_ / file), base::DeviceId{}};
 }
