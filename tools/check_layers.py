@@ -25,8 +25,9 @@ HOMES = {
     r"dlfcn\.h": ("devices/nvml", "app/model_library"),
     r"nlohmann/": ("base/json",),
     r"sndfile\.h": ("audio/file",),
+    r"soxr\.h": ("audio/resample_soxr",),
     r"sqlite3\.h": ("app/sqlite",),
-    r"yaml-cpp/": ("app/config", "models/ddsp_svc/config", "models/index_tts/config", "models/index_tts/text/glossary"),
+    r"yaml-cpp/": ("app/config", "models/ddsp_svc/config", "models/index_tts/config"),
     r"CLI/": ("cli/",),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -63,12 +63,12 @@ torch::Tensor ConvTranspose1d::operator()(const torch::Tensor& x) const {
   return torch::conv_transpose1d(x, weight, bias, stride, padding);
 }
 
-LayerNorm LayerNorm::load(const Weights& weights) {
-  return {weights.tensor("weight", {-1}), weights.tensor("bias", {-1})};
+LayerNorm LayerNorm::load(const Weights& weights, double eps) {
+  return {weights.tensor("weight", {-1}), weights.tensor("bias", {-1}), eps};
 }
 
 torch::Tensor LayerNorm::operator()(const torch::Tensor& x) const {
-  return torch::layer_norm(x, {weight.size(0)}, weight, bias, 1e-5);
+  return torch::layer_norm(x, {weight.size(0)}, weight, bias, eps);
 }
 
 GroupNorm GroupNorm::load(const Weights& weights, std::int64_t groups) {

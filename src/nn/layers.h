@@ -47,12 +47,13 @@ struct ConvTranspose1d {
   torch::Tensor operator()(const torch::Tensor& x) const;
 };
 
-// Over the last axis, eps 1e-5.
+// Over the last axis.
 struct LayerNorm {
   torch::Tensor weight;
   torch::Tensor bias;
+  double eps = 1e-5;
 
-  static LayerNorm load(const Weights& weights);
+  static LayerNorm load(const Weights& weights, double eps = 1e-5);
   torch::Tensor operator()(const torch::Tensor& x) const;
 };
 

@@ -114,9 +114,16 @@ bool is_needed_speech_layer(std::string_view name) {
   return std::atoi(std::string(name.substr(kLayers.size(), 3)).c_str()) < kSpeechLayers;
 }
 
-// Batch normalisation is folded into scale and shift: mean and variance are not kept.
+// A batch norm after a convolution is folded into it and leaves a bias; one before an activation becomes
+// scale and shift. The last one has no bias of its own: its mean's place is taken.
 bool is_needed_of_speaker_encoder(std::string_view name) {
-  return !name.ends_with("running_mean") && !name.ends_with("running_var");
+  if (name == "xvector.dense.nonlinear.batchnorm.running_mean") return true;
+  if (name.ends_with("running_mean") || name.ends_with("running_var")) return false;
+  const bool folded = name.find(".bn") != std::string_view::npos ||
+                      name.find("shortcut.1.") != std::string_view::npos ||
+                      name.find("tdnn.nonlinear.") != std::string_view::npos ||
+                      name.find("nonlinear2.") != std::string_view::npos;
+  return !folded || !name.ends_with(".weight");
 }
 
 bool is_needed_of_gpt(std::string_view name) {
@@ -126,13 +133,20 @@ bool is_needed_of_gpt(std::string_view name) {
          !name.ends_with(".attn.bias") && !name.ends_with(".attn.masked_bias");
 }
 
-bool is_needed_of_flow(std::string_view name) {
+// Skips are joined in the second half of the transformer only.
+bool is_unused_skip(std::string_view name, std::int64_t depth) {
+  constexpr std::string_view kLayers = "transformer.layers.";
+  if (!name.starts_with(kLayers) || name.find(".skip_in_linear.") == std::string_view::npos) return false;
+  return std::atoi(std::string(name.substr(kLayers.size(), 3)).c_str()) <= depth / 2;
+}
+
+bool is_needed_of_flow(std::string_view name, std::int64_t depth) {
   constexpr std::string_view kEstimator = "estimator.";
   if (!name.starts_with(kEstimator)) return false;
   name.remove_prefix(kEstimator.size());
   return !starts_with_any(name, {"x_embedder.", "cond_embedder.", "content_mask_embedder.", "input_pos",
                                  "t_embedder.freqs", "t_embedder2.freqs"}) &&
-         name.find("freqs_cis") == std::string_view::npos &&
+         !is_unused_skip(name, depth) && name.find("freqs_cis") == std::string_view::npos &&
          name.find("causal_mask") == std::string_view::npos;
 }
 
@@ -314,8 +328,11 @@ checkpoint::Selection component_weights(Component component, const Checkpoint& f
         return name.starts_with(regulator + "content_in_proj.") || name.starts_with(regulator + "model.");
       });
     }
-    case kFlow:
-      return below(s2mel_root(file, "cfm"), is_needed_of_flow);
+    case kFlow: {
+      const std::string root = s2mel_root(file, "cfm");
+      const std::int64_t depth = count_scopes(file, root + "estimator.transformer.layers.");
+      return below(root, [depth](std::string_view name) { return is_needed_of_flow(name, depth); });
+    }
     case kVocoder:
       return below(vocoder_root(file), [](std::string_view name) { return !name.ends_with(".filter"); });
     case kEmotionLlm:
