@@ -27,7 +27,7 @@ HOMES = {
     r"sndfile\.h": ("audio/file",),
     r"soxr\.h": ("audio/resample_soxr",),
     r"sqlite3\.h": ("app/sqlite",),
-    r"yaml-cpp/": ("app/config", "models/ddsp_svc/config", "models/index_tts/config"),
+    r"yaml-cpp/": ("app/config", "models/ddsp_svc/config", "models/index_tts/config", "models/index_tts/text/glossary"),
     r"CLI/": ("cli/",),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -27,6 +27,11 @@ ComponentKey identify(const ComponentSpec& spec, base::DeviceId device) {
   return key;
 }
 
+ComponentKey identity_of(ComponentKey key) {
+  key.device = {};
+  return key;
+}
+
 std::string label(const ComponentKey& key) {
   return fmt::format("{} ({})", key.kind, key.file.filename().string());
 }

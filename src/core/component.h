@@ -28,6 +28,9 @@ struct ComponentKey {
 // not a regular file.
 ComponentKey identify(const ComponentSpec& spec, base::DeviceId device);
 
+// The key with no device: what the same weights have in common wherever they are.
+ComponentKey identity_of(ComponentKey key);
+
 // "contentvec (hubert_base.pt)": how messages and logs name a component.
 std::string label(const ComponentKey& key);
 

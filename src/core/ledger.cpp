@@ -63,6 +63,10 @@ std::optional<Reservation> Ledger::reserve_workspace(std::uint64_t bytes) {
   return claim(Reservation::Purpose::kWorkspace, bytes);
 }
 
+std::optional<Reservation> Ledger::reserve_cache(std::uint64_t bytes) {
+  return claim(Reservation::Purpose::kCache, bytes);
+}
+
 std::optional<Reservation> Ledger::claim(Reservation::Purpose purpose, std::uint64_t bytes) {
   base::MutexLock lock(mutex_);
   if (bytes > totals_.free()) return std::nullopt;
@@ -89,6 +93,8 @@ std::uint64_t& Ledger::account(Reservation::Purpose purpose) {
       return totals_.reserved;
     case Reservation::Purpose::kResident:
       return totals_.resident;
+    case Reservation::Purpose::kCache:
+      return totals_.cache;
     case Reservation::Purpose::kWorkspace:
       break;
   }

@@ -39,7 +39,7 @@ class Reservation {
 
  private:
   friend class Ledger;
-  enum class Purpose { kReserved, kResident, kWorkspace };
+  enum class Purpose { kReserved, kResident, kWorkspace, kCache };
   Reservation(Ledger& ledger, Purpose purpose, std::uint64_t bytes);
 
   Ledger* ledger_ = nullptr;  // null once moved from or released
@@ -53,8 +53,9 @@ struct LedgerTotals {
   std::uint64_t reserved = 0;   // for loads under way
   std::uint64_t resident = 0;   // weights
   std::uint64_t workspace = 0;  // activations of running inferences
+  std::uint64_t cache = 0;      // of others, dropped when a model needs the room
 
-  std::uint64_t used() const { return reserved + resident + workspace; }
+  std::uint64_t used() const { return reserved + resident + workspace + cache; }
   std::uint64_t free() const { return used() < capacity ? capacity - used() : 0; }
 };
 
@@ -71,6 +72,7 @@ class Ledger {
   // policy.h's job.
   std::optional<Reservation> reserve(std::uint64_t bytes);
   std::optional<Reservation> reserve_workspace(std::uint64_t bytes);
+  std::optional<Reservation> reserve_cache(std::uint64_t bytes);
 
   LedgerTotals totals() const;
 

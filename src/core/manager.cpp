@@ -2,13 +2,9 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <limits>
-#include <tuple>
 #include <utility>
 
 #include "base/error.h"
-#include "core/policy.h"
-#include "core/refusal.h"
 
 namespace greenroom::core {
 
@@ -16,9 +12,21 @@ using base::Error;
 using base::ErrorCode;
 using base::MutexLock;
 
-Manager::Manager(const std::vector<DeviceBudget>& devices, const base::Clock& clock, EventSink* events)
-    : clock_(clock), events_(events), residency_(clock) {
-  for (const DeviceBudget& budget : devices) ledgers_.try_emplace(budget.device, budget.bytes);
+Manager::Managed::Managed(const DeviceBudget& budget)
+    : ledger(budget.bytes),
+      limits{budget.bytes, budget.max_usage_share},
+      host(budget.host ? budget.host : std::make_shared<InProcessHost>()) {}
+
+Manager::Manager(const std::vector<DeviceBudget>& devices, const base::Clock& clock, EventSink* events,
+                 const ManagerOptions& options)
+    : clock_(clock),
+      events_(events),
+      options_(options),
+      host_ledger_(options.host_tier_bytes),
+      residency_(clock),
+      tier_(host_ledger_, clock),
+      decisions_(options.decisions_kept) {
+  for (const DeviceBudget& budget : devices) devices_.try_emplace(budget.device, budget);
 }
 
 Manager::~Manager() {
@@ -26,42 +34,25 @@ Manager::~Manager() {
   {
     MutexLock lock(mutex_);
     after = residency_.clear();
+    tier_.clear();
   }
   for (const auto& component : after.doomed) {
-    component->loaded.reset();
+    managed(component->key.device).host->free(std::move(component->loaded));
     component->claim.release();
   }
 }
 
-Ledger& Manager::ledger(base::DeviceId device) {
-  const auto found = ledgers_.find(device);
-  if (found != ledgers_.end()) return found->second;
+const Manager::Managed& Manager::managed(base::DeviceId device) const {
+  const auto found = devices_.find(device);
+  if (found != devices_.end()) return found->second;
   std::vector<std::string> known;
-  for (const auto& [id, ledger] : ledgers_) known.push_back(base::to_string(id));
+  for (const auto& [id, here] : devices_) known.push_back(base::to_string(id));
   throw Error(ErrorCode::kInvalidArgument, fmt::format("there is no device {} here; there is {}",
                                                        base::to_string(device), fmt::join(known, ", ")));
 }
 
-Manager::Room Manager::find_room(const Demand& demand, Aftermath& after) {
-  const LedgerTotals totals = ledger(demand.device).totals();
-  const auto residents = residency_.residents(demand.device);
-  const Decision decision =
-      decide(demand.bytes, totals.free(), Residency::candidates(residents, demand.wanted));
-  switch (decision.verdict) {
-    case Verdict::kGrant:
-      return Room::kFits;
-    case Verdict::kEvict:
-      for (const std::size_t victim : decision.evict) {
-        residency_.evict(residents[victim], "for " + demand.purpose, after);
-      }
-      return Room::kMade;
-    case Verdict::kRefuse:
-      break;
-  }
-  if (residency_.is_departing(demand.device, demand.waits_for_reads)) return Room::kPending;
-  throw Error(ErrorCode::kResourceExhausted,
-              describe({demand.purpose, demand.device, demand.bytes, demand.parts, totals,
-                        residency_.components(demand.device)}));
+Manager::Managed& Manager::managed(base::DeviceId device) {
+  return const_cast<Managed&>(std::as_const(*this).managed(device));
 }
 
 void Manager::unload(const std::string& id, UnloadMode mode) {
@@ -113,50 +104,6 @@ void Manager::touch(const std::string& id) {
   residency_.touch(id);
 }
 
-std::uint64_t Manager::trim(base::DeviceId device) {
-  return relieve(device, std::numeric_limits<std::uint64_t>::max(), "trimmed");
-}
-
-std::uint64_t Manager::sweep(std::chrono::nanoseconds idle_timeout) {
-  Aftermath after;
-  std::uint64_t bytes = 0;
-  {
-    MutexLock lock(mutex_);
-    bytes = residency_.sweep(idle_timeout, after);
-    std::map<base::DeviceId, std::uint64_t> freed;
-    for (const auto& component : after.doomed) freed[component->key.device] += component->bytes;
-    for (const auto& [device, part] : freed) {
-      residency_.note(after, {.type = EventType::kAutoCleanup,
-                              .device = device,
-                              .bytes = part,
-                              .cause = "nobody used it for its keep-alive time"});
-    }
-  }
-  deliver(std::move(after));
-  return bytes;
-}
-
-std::uint64_t Manager::relieve(base::DeviceId device, std::uint64_t bytes, const std::string& reason) {
-  std::ignore = ledger(device);
-  Aftermath after;
-  std::uint64_t freed = 0;
-  {
-    MutexLock lock(mutex_);
-    const auto residents = residency_.residents(device);
-    for (const std::size_t victim : order(Residency::candidates(residents, {}))) {
-      if (freed >= bytes) break;
-      freed += residents[victim]->bytes;
-      residency_.evict(residents[victim], reason, after);
-    }
-    if (freed > 0) {
-      residency_.note(after,
-                      {.type = EventType::kAutoCleanup, .device = device, .bytes = freed, .cause = reason});
-    }
-  }
-  deliver(std::move(after));
-  return freed;
-}
-
 void Manager::publish(Event event) {
   Aftermath after;
   {
@@ -164,21 +111,6 @@ void Manager::publish(Event event) {
     residency_.note(after, std::move(event));
   }
   deliver(std::move(after));
-}
-
-void Manager::deliver(Aftermath after) {
-  for (const auto& component : after.doomed) {
-    component->loaded.reset();
-    component->claim.release();
-  }
-  after.retired.clear();
-  if (!after.doomed.empty()) {
-    MutexLock lock(mutex_);
-    residency_.departed(after.doomed);
-    changed_.notify_all();
-  }
-  if (events_ == nullptr) return;
-  for (const Event& event : after.events) events_->publish(event);
 }
 
 std::vector<ModelInfo> Manager::list() const {
@@ -202,10 +134,30 @@ std::optional<ModelInfo> Manager::model_info(const std::string& id) const {
 std::vector<DeviceMemory> Manager::memory() const {
   MutexLock lock(mutex_);
   std::vector<DeviceMemory> result;
-  for (const auto& [device, ledger] : ledgers_) {
-    result.push_back({device, ledger.totals(), residency_.components(device)});
+  for (const auto& [device, here] : devices_) {
+    result.push_back({device, here.ledger.totals(), residency_.components(device)});
   }
   return result;
+}
+
+HostMemory Manager::host_memory() const {
+  MutexLock lock(mutex_);
+  return {host_ledger_.totals(), tier_.images()};
+}
+
+std::vector<DecisionRecord> Manager::decisions(const std::string& about, std::size_t most) const {
+  MutexLock lock(mutex_);
+  return decisions_.find(about, most);
+}
+
+std::vector<LearntLoad> Manager::learnt() const {
+  MutexLock lock(mutex_);
+  return residency_.history().learnt(clock_.now());
+}
+
+void Manager::learn(const std::vector<LearntLoad>& loads) {
+  MutexLock lock(mutex_);
+  residency_.history().learn(loads, clock_.now());
 }
 
 }  // namespace greenroom::core

@@ -18,22 +18,41 @@
 #include "base/clock.h"
 #include "base/device_id.h"
 #include "base/mutex.h"
+#include "core/capacity.h"
 #include "core/component.h"
+#include "core/decision_log.h"
 #include "core/event.h"
+#include "core/history.h"
+#include "core/host.h"
+#include "core/host_tier.h"
 #include "core/lease.h"
 #include "core/ledger.h"
 #include "core/model.h"
 #include "core/model_hold.h"
+#include "core/plan.h"
+#include "core/policy.h"
 #include "core/residency.h"
 #include "core/run.h"
 #include "core/snapshot.h"
 
 namespace greenroom::core {
 
-// How much of a device the manager may fill.
+// A device and how much of it the manager may fill.
 struct DeviceBudget {
   base::DeviceId device;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0;           // the user's limit, or all there is
+  double max_usage_share = 1;        // of the total that the host reads
+  std::shared_ptr<DeviceHost> host;  // null: driven from this process, its memory not read
+};
+
+struct ManagerOptions {
+  EvictionPolicy policy = EvictionPolicy::kCost;
+  // Against thrashing: what became resident less than this ago is evicted only when nothing else does.
+  std::chrono::nanoseconds min_residence = std::chrono::seconds(10);
+  std::uint64_t host_tier_bytes = 0;  // for images of weights in host memory
+  // How long a free waits for the device to say that the bytes are back.
+  std::chrono::nanoseconds return_bound = std::chrono::seconds(2);
+  std::size_t decisions_kept = 512;
 };
 
 enum class UnloadMode {
@@ -47,7 +66,8 @@ enum class UnloadMode {
 class Manager {
  public:
   // `events` may be null. Both it and `clock` are borrowed and outlive the manager.
-  Manager(const std::vector<DeviceBudget>& devices, const base::Clock& clock, EventSink* events = nullptr);
+  Manager(const std::vector<DeviceBudget>& devices, const base::Clock& clock, EventSink* events = nullptr,
+          const ManagerOptions& options = {});
   // REQUIRES: no call in progress, no Lease and no Run left. Frees what is loaded.
   ~Manager();
   Manager(const Manager&) = delete;
@@ -99,6 +119,16 @@ class Manager {
   bool fits(const std::vector<GroupMember>& members, Space space,
             const std::vector<std::string>& spared = {}) const EXCLUDES_LOCK(mutex_);
 
+  // As load, and returns in which way it did something else than `plan` said; empty when it did not.
+  std::string load_as_planned(const std::string& id, const std::shared_ptr<const Model>& model,
+                              const Plan& plan) EXCLUDES_LOCK(mutex_);
+
+  // What loading all of `items` together would do, with `workspace_bytes` beside them. Changes nothing, logs
+  // nothing, publishes nothing. Throws base::Error as load does, but for kResourceExhausted: that is an
+  // answer (`fits` is false).
+  Plan plan(const std::vector<PlanItem>& items, base::DeviceId device, std::uint64_t workspace_bytes = 0)
+      EXCLUDES_LOCK(mutex_);
+
   // Ends the load of `id` under way, if there is one: its callers get kCancelled. A component that another
   // model's load waits for is still read to the end.
   void cancel_load(const std::string& id) EXCLUDES_LOCK(mutex_);
@@ -139,6 +169,13 @@ class Manager {
   std::uint64_t relieve(base::DeviceId device, std::uint64_t bytes, const std::string& reason)
       EXCLUDES_LOCK(mutex_);
 
+  // Memory that somebody else caches on a device: claimed here so that it counts, and dropped before any
+  // model has to go. claim_cache never evicts; nullopt: there is no room. `drop` is called with no lock held,
+  // gives up at least that many bytes if it can (releasing its claims) and returns how many.
+  std::optional<Reservation> claim_cache(base::DeviceId device, std::uint64_t bytes);
+  using DropCache = std::function<std::uint64_t(std::uint64_t bytes)>;
+  void add_cache(base::DeviceId device, DropCache drop) EXCLUDES_LOCK(mutex_);
+
   // Numbers, stamps and publishes an event of somebody else's in the manager's order.
   void publish(Event event) EXCLUDES_LOCK(mutex_);
 
@@ -147,6 +184,18 @@ class Manager {
   ModelStatus model_status(const std::string& id) const EXCLUDES_LOCK(mutex_);
   std::optional<ModelInfo> model_info(const std::string& id) const EXCLUDES_LOCK(mutex_);
   std::vector<DeviceMemory> memory() const EXCLUDES_LOCK(mutex_);
+  HostMemory host_memory() const EXCLUDES_LOCK(mutex_);
+  // How much of the device may be filled right now, and what binds.
+  Capacity capacity(base::DeviceId device) const;
+
+  // The latest decisions about room, the latest first. `about`: part of a component's, a model's or a
+  // purpose's name.
+  std::vector<DecisionRecord> decisions(const std::string& about = "", std::size_t most = 100) const
+      EXCLUDES_LOCK(mutex_);
+
+  // What was learnt of loads and uses, to be kept across restarts.
+  std::vector<LearntLoad> learnt() const EXCLUDES_LOCK(mutex_);
+  void learn(const std::vector<LearntLoad>& loads) EXCLUDES_LOCK(mutex_);
 
  private:
   friend class Lease;      // release
@@ -154,24 +203,55 @@ class Manager {
   friend class ModelHold;  // has_hold, take_hold
   class GroupClaim;
 
+  struct Managed {
+    explicit Managed(const DeviceBudget& budget);
+
+    Ledger ledger;
+    const CapacityLimits limits;
+    const std::shared_ptr<DeviceHost> host;
+  };
+
   // A wish for bytes on a device, and what to say when it cannot be granted.
   struct Demand {
     std::string purpose;
     base::DeviceId device;
     std::uint64_t bytes = 0;
     std::vector<std::pair<std::string, std::uint64_t>> parts;
-    std::span<const ComponentKey> wanted;  // not to be evicted for this
-    bool waits_for_reads = false;          // wait for a cancelled read to give its bytes back
+    std::span<const ComponentKey> wanted;         // not to be evicted for this
+    bool is_load = false;                         // waits for cancelled reads too, and is logged when granted
+    bool ask_caches = true;                       // caches may have something to give yet
+    std::vector<std::string>* evicted = nullptr;  // collects labels
+  };
+  // What the policy says to a demand, and what it knew.
+  struct Weighing {
+    Decision decision;
+    LedgerTotals totals;  // the capacity lowered to what is there
+    std::vector<std::shared_ptr<Component>> residents;
+    std::vector<Resident> candidates;  // the same
   };
   enum class Room {
     kFits,
-    kMade,     // once the aftermath is delivered; then ask again
-    kPending,  // memory is about to come back: wait for changed_, then ask again
+    kMade,         // once the aftermath is delivered; then ask again
+    kCachesFirst,  // drop caches, then ask again
+    kPending,      // memory is about to come back: wait for changed_, then ask again
   };
+  Weighing weigh(const Demand& demand, const Capacity& capacity) const REQUIRES_LOCK(mutex_);
   // Throws base::Error(kResourceExhausted).
-  Room find_room(const Demand& demand, Aftermath& after) REQUIRES_LOCK(mutex_);
+  Room find_room(const Demand& demand, const Capacity& capacity, Aftermath& after) REQUIRES_LOCK(mutex_);
+  void evict(const std::shared_ptr<Component>& component, const std::string& reason, Aftermath& after)
+      REQUIRES_LOCK(mutex_);
+  void record_decision(const Demand& demand, const Weighing& weighing, const std::string& bound_by,
+                       std::vector<std::string> unloaded) REQUIRES_LOCK(mutex_);
+  std::vector<Resident> weigh_residents(const std::vector<std::shared_ptr<Component>>& residents,
+                                        std::span<const ComponentKey> wanted) const REQUIRES_LOCK(mutex_);
+  Plan plan_under_lock(const std::string& purpose, base::DeviceId device,
+                       const std::vector<std::pair<ComponentKey, std::uint64_t>>& parts,
+                       std::uint64_t workspace_bytes, const Capacity& there) const REQUIRES_LOCK(mutex_);
+  // Returns whether they gave anything.
+  bool drop_caches(base::DeviceId device, std::uint64_t bytes) EXCLUDES_LOCK(mutex_);
 
-  Ledger& ledger(base::DeviceId device);
+  Managed& managed(base::DeviceId device);
+  const Managed& managed(base::DeviceId device) const;
 
   std::shared_ptr<LoadAttempt> attempt_for(const GroupMember& member);  // a failure is noted with the model
   ModelHold load_held(const GroupMember& member);
@@ -179,8 +259,9 @@ class Manager {
   void take_hold(const std::string& id, std::uint64_t lineage, bool keep);
 
   // The steps of load(), in this order.
-  void load_with(const std::string& id, const std::shared_ptr<const Model>& model, base::DeviceId device,
-                 int holds);
+  // Returns what went for it.
+  std::vector<std::string> load_with(const std::string& id, const std::shared_ptr<const Model>& model,
+                                     base::DeviceId device, int holds);
   std::shared_ptr<LoadAttempt> make_attempt(const std::string& id, const std::shared_ptr<const Model>& model,
                                             base::DeviceId device);
   bool enter(const std::shared_ptr<LoadAttempt>& attempt);  // false: loaded, by somebody else
@@ -188,9 +269,15 @@ class Manager {
   void begin(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) REQUIRES_LOCK(mutex_);
   void carry_out(LoadAttempt& attempt);  // all from here on
   void admit(LoadAttempt& attempt);
-  Room try_admit(LoadAttempt& attempt, Aftermath& after) REQUIRES_LOCK(mutex_);
+  Room try_admit(LoadAttempt& attempt, const Capacity& capacity, bool ask_caches, Aftermath& after)
+      REQUIRES_LOCK(mutex_);
+  Demand demand_of(const LoadAttempt& attempt, const std::vector<Residency::Missing>& missing) const;
   std::optional<std::size_t> next_to_read(const LoadAttempt& attempt);
   void read(const LoadAttempt& attempt, std::size_t index);
+  void note_arrival(const LoadAttempt& attempt, const Component& component, LoadedComponent& loaded,
+                    bool from_image, base::Clock::TimePoint started, std::optional<Reservation> image_claim,
+                    Aftermath& after) REQUIRES_LOCK(mutex_);
+  std::optional<Reservation> admit_image(const ComponentKey& key, std::uint64_t bytes) EXCLUDES_LOCK(mutex_);
   void publish_progress(const LoadAttempt& attempt, const std::string& component, std::uint64_t done,
                         std::uint64_t total);
   void finish(LoadAttempt& attempt, std::optional<Failure> failure);
@@ -205,15 +292,26 @@ class Manager {
 
   // Frees, then publishes.
   void deliver(Aftermath after) EXCLUDES_LOCK(mutex_);
+  void free_departed(base::DeviceId device, const std::vector<std::shared_ptr<Component>>& doomed,
+                     std::vector<Event>& events) EXCLUDES_LOCK(mutex_);
+  // Waits, within the bound, until the device has the bytes back. Returns how many it has not.
+  std::uint64_t await_return(Managed& device, base::DeviceId id, const ReturnBaseline& baseline,
+                             std::uint64_t freed) EXCLUDES_LOCK(mutex_);
+  std::uint64_t claimed_by_others(const Managed& device, base::DeviceId id) const EXCLUDES_LOCK(mutex_);
 
   const base::Clock& clock_;
   EventSink* events_;
+  const ManagerOptions options_;
   // Fixed at construction. Ledgers have locks of their own, which are taken last.
-  std::map<base::DeviceId, Ledger> ledgers_;
+  std::map<base::DeviceId, Managed> devices_;
+  Ledger host_ledger_;
 
   mutable base::Mutex mutex_;
   base::CondVar changed_;  // a component, a load or departing memory moved on
   Residency residency_ GUARDED_BY(mutex_);
+  HostTier tier_ GUARDED_BY(mutex_);
+  DecisionLog decisions_ GUARDED_BY(mutex_);
+  std::vector<std::pair<base::DeviceId, DropCache>> caches_ GUARDED_BY(mutex_);
 };
 
 }  // namespace greenroom::core

@@ -122,11 +122,13 @@ bool Manager::fits(const std::vector<GroupMember>& members, Space space,
                    const std::vector<std::string>& spared) const {
   std::map<base::DeviceId, std::map<ComponentKey, std::uint64_t>> wanted;
   for (const GroupMember& member : members) {
-    if (ledgers_.count(member.device) == 0) return false;
+    if (devices_.count(member.device) == 0) return false;
     for (const ComponentSpec& spec : member.model->components()) {
       wanted[member.device][identify(spec, member.device)] = spec.bytes;
     }
   }
+  std::map<base::DeviceId, Capacity> there;
+  for (const auto& [device, components] : wanted) there[device] = capacity(device);
   MutexLock lock(mutex_);
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& part) REQUIRES_LOCK(mutex_) {
     const auto& [device, components] = part;
@@ -144,9 +146,10 @@ bool Manager::fits(const std::vector<GroupMember>& members, Space space,
       if (!sum) return false;
       missing = *sum;
     }
-    const auto residents = space == Space::kIdle ? Residency::candidates(residency_.residents(device), kept)
-                                                 : std::vector<Resident>();
-    return decide(missing, ledgers_.at(device).totals().free(), residents).verdict != Verdict::kRefuse;
+    Demand demand{"", device, missing};
+    demand.wanted = kept;
+    const Verdict verdict = weigh(demand, there.at(device)).decision.verdict;
+    return verdict == Verdict::kGrant || (verdict == Verdict::kEvict && space == Space::kIdle);
   });
 }
 

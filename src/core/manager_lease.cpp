@@ -78,19 +78,24 @@ Lease Manager::lease_of(const Lease& whole, std::size_t stage, std::uint64_t wor
 }
 
 Reservation Manager::reserve_workspace(const Composition& composition, std::uint64_t bytes) {
-  const Demand demand{fmt::format("the workspace of a run of '{}'", composition.model_id), composition.device,
-                      bytes};
+  Demand demand{fmt::format("the workspace of a run of '{}'", composition.model_id), composition.device,
+                bytes};
   for (;;) {
+    const Capacity there = capacity(composition.device);
+    Room room = Room::kPending;
     Aftermath after;
     {
       MutexLock lock(mutex_);
-      Room room = Room::kPending;
-      while ((room = find_room(demand, after)) == Room::kPending) changed_.wait(mutex_);
+      room = find_room(demand, there, after);
+      if (room == Room::kPending) changed_.wait(mutex_);
       if (room == Room::kFits) {
-        if (auto claim = ledger(composition.device).reserve_workspace(bytes)) return std::move(*claim);
+        if (auto claim = managed(composition.device).ledger.reserve_workspace(bytes)) {
+          return std::move(*claim);
+        }
       }
     }
     deliver(std::move(after));
+    if (room == Room::kCachesFirst) demand.ask_caches = drop_caches(composition.device, bytes);
   }
 }
 

@@ -66,8 +66,13 @@ void Manager::preload(const std::string& id, const std::shared_ptr<const Model>&
   load_with(id, model, device, 0);
 }
 
-void Manager::load_with(const std::string& id, const std::shared_ptr<const Model>& model,
-                        base::DeviceId device, int holds) {
+std::string Manager::load_as_planned(const std::string& id, const std::shared_ptr<const Model>& model,
+                                     const Plan& plan) {
+  return what_changed(plan, load_with(id, model, plan.device, 1));
+}
+
+std::vector<std::string> Manager::load_with(const std::string& id, const std::shared_ptr<const Model>& model,
+                                            base::DeviceId device, int holds) {
   std::shared_ptr<LoadAttempt> attempt;
   try {
     attempt = make_attempt(id, model, device);
@@ -76,7 +81,9 @@ void Manager::load_with(const std::string& id, const std::shared_ptr<const Model
     throw;
   }
   attempt->holds = holds;
-  if (enter(attempt)) carry_out(*attempt);
+  if (!enter(attempt)) return {};
+  carry_out(*attempt);
+  return attempt->evicted;
 }
 
 void Manager::carry_out(LoadAttempt& attempt) {
@@ -95,7 +102,7 @@ void Manager::carry_out(LoadAttempt& attempt) {
 std::shared_ptr<LoadAttempt> Manager::make_attempt(const std::string& id,
                                                    const std::shared_ptr<const Model>& model,
                                                    base::DeviceId device) {
-  std::ignore = ledger(device);
+  std::ignore = managed(device);
   auto attempt = std::make_shared<LoadAttempt>();
   attempt->model_id = id;
   attempt->model = model;
@@ -173,35 +180,48 @@ void Manager::begin(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& afte
 }
 
 void Manager::admit(LoadAttempt& attempt) {
+  bool ask_caches = true;
   for (Room room = Room::kMade; room != Room::kFits;) {
+    const Capacity there = capacity(attempt.device);  // read at the moment of need, outside the lock
     Aftermath after;
     {
       MutexLock lock(mutex_);
-      while ((room = try_admit(attempt, after)) == Room::kPending) changed_.wait(mutex_);
+      room = try_admit(attempt, there, ask_caches, after);
+      if (room == Room::kPending) changed_.wait(mutex_);
     }
     deliver(std::move(after));
+    if (room == Room::kCachesFirst) ask_caches = drop_caches(attempt.device, UINT64_MAX);
   }
 }
 
-Manager::Room Manager::try_admit(LoadAttempt& attempt, Aftermath& after) {
-  if (attempt.cancelled) cancellation(attempt).raise();
-  const std::vector<Residency::Missing> missing = residency_.missing(attempt);
+Manager::Demand Manager::demand_of(const LoadAttempt& attempt,
+                                   const std::vector<Residency::Missing>& missing) const {
   Demand demand{fmt::format("loading '{}'", attempt.model_id), attempt.device};
   demand.wanted = attempt.keys;
-  demand.waits_for_reads = true;
+  demand.is_load = true;
   for (const auto& [index, bytes] : missing) {
     const auto sum = base::checked_add(demand.bytes, bytes);
     if (!sum) throw Error(ErrorCode::kInvalidArgument, demand.purpose + ": its components exceed 2^64 bytes");
     demand.bytes = *sum;
     demand.parts.emplace_back(label(attempt.keys[index]), bytes);
   }
-  const Room room = find_room(demand, after);
+  return demand;
+}
+
+Manager::Room Manager::try_admit(LoadAttempt& attempt, const Capacity& capacity, bool ask_caches,
+                                 Aftermath& after) {
+  if (attempt.cancelled) cancellation(attempt).raise();
+  const std::vector<Residency::Missing> missing = residency_.missing(attempt);
+  Demand demand = demand_of(attempt, missing);
+  demand.ask_caches = ask_caches;
+  demand.evicted = &attempt.evicted;
+  const Room room = find_room(demand, capacity, after);
   if (room != Room::kFits) return room;
 
   std::vector<Reservation> claims;
   for (const auto& [index, bytes] : missing) {
-    auto claim = ledger(attempt.device).reserve(bytes);
-    if (!claim) return Room::kMade;  // cannot happen while only we reserve, under this lock; else ask again
+    auto claim = managed(attempt.device).ledger.reserve(bytes);
+    if (!claim) return Room::kMade;  // a cache claimed it meanwhile: ask again
     claims.push_back(std::move(*claim));
   }
   residency_.join(attempt, missing, std::move(claims));
@@ -227,24 +247,49 @@ std::optional<std::size_t> Manager::next_to_read(const LoadAttempt& attempt) {
   }
 }
 
+std::optional<Reservation> Manager::admit_image(const ComponentKey& key, std::uint64_t bytes) {
+  Aftermath after;
+  std::optional<Reservation> claim;
+  {
+    MutexLock lock(mutex_);
+    claim = tier_.make_room(key, bytes, residency_.history(), options_.policy, after.images);
+  }
+  deliver(std::move(after));
+  return claim;
+}
+
 void Manager::read(const LoadAttempt& attempt, std::size_t index) {
   const std::shared_ptr<Component>& component = attempt.components[index];
   const std::string name = label(component->key);
   const std::uint64_t reserved = component->bytes;
-  const LoadControl control{
-      [&](std::uint64_t done, std::uint64_t total) { publish_progress(attempt, name, done, total); },
-      component->cancelled};
+  std::optional<Reservation> image_claim;
+  LoadControl control;
+  control.progress = [&](std::uint64_t done, std::uint64_t total) {
+    publish_progress(attempt, name, done, total);
+  };
+  control.cancelled = component->cancelled;
+  control.admit_image = [&](std::uint64_t bytes) {
+    image_claim = admit_image(component->key, bytes);
+    return image_claim.has_value();
+  };
+  {
+    MutexLock lock(mutex_);
+    control.image = tier_.find(component->key);
+  }
+  const bool from_image = control.image != nullptr;
+  const auto started = clock_.now();
   std::shared_ptr<LoadedComponent> loaded;
   std::uint64_t bytes = 0;
   std::optional<Failure> failure;
   try {
-    loaded = attempt.model->load_component(index, attempt.device, control);
+    loaded = managed(attempt.device).host->load(*attempt.model, index, attempt.device, control);
     if (!loaded) throw Error(ErrorCode::kInternal, name + ": the model loaded nothing and said nothing");
     bytes = loaded->bytes();
   } catch (...) {
     failure = current_failure();
     loaded.reset();
   }
+  control.image.reset();
   if (bytes > reserved) {
     base::log(base::LogLevel::kWarning, "core",
               fmt::format("{} occupies {}, more than the {} reserved for it", name, base::format_bytes(bytes),
@@ -253,10 +298,32 @@ void Manager::read(const LoadAttempt& attempt, std::size_t index) {
   Aftermath after;
   {
     MutexLock lock(mutex_);
+    if (loaded)
+      note_arrival(attempt, *component, *loaded, from_image, started, std::move(image_claim), after);
     residency_.settle(component, std::move(loaded), bytes, std::move(failure), after);
     changed_.notify_all();
   }
   deliver(std::move(after));
+}
+
+void Manager::note_arrival(const LoadAttempt& attempt, const Component& component, LoadedComponent& loaded,
+                           bool from_image, base::Clock::TimePoint started,
+                           std::optional<Reservation> image_claim, Aftermath& after) {
+  const auto now = clock_.now();
+  const std::chrono::duration<double> took = now - started;
+  residency_.history().loaded(component.key, component.bytes, from_image, took.count(), now);
+  if (image_claim) {
+    if (auto image = loaded.take_image()) {
+      tier_.keep(component.key, std::move(image), std::move(*image_claim), after.images);
+    }
+  }
+  if (!from_image) return;
+  residency_.note(after, {.type = EventType::kPromoted,
+                          .model_id = attempt.model_id,
+                          .device = attempt.device,
+                          .component = label(component.key),
+                          .bytes = component.bytes,
+                          .seconds = took.count()});
 }
 
 void Manager::publish_progress(const LoadAttempt& attempt, const std::string& component, std::uint64_t done,

@@ -24,18 +24,31 @@ struct ComponentSpec {
   std::uint64_t bytes = 0;     // exact size once loaded, computed from file headers alone
 };
 
+// A component's weights in host memory, ready to be copied to a device. The destructor frees them.
+class HostImage {
+ public:
+  virtual ~HostImage() = default;
+  virtual std::uint64_t bytes() const = 0;
+};
+
 // The loaded weights of one component. The destructor frees them.
 class LoadedComponent {
  public:
   virtual ~LoadedComponent() = default;
   // What it really occupies on its device.
   virtual std::uint64_t bytes() const = 0;
+  // The image that the load left in host memory (LoadControl::admit_image said it may); given away once.
+  virtual std::shared_ptr<HostImage> take_image() { return nullptr; }
 };
 
 // How a load tells about itself and learns that it is no longer wanted. Thread-safe.
 struct LoadControl {
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;  // may be empty
   std::shared_ptr<const std::atomic<bool>> cancelled;                     // may be null
+  // From an earlier load of the same component: copy from it instead of reading the file. Null: read.
+  std::shared_ptr<HostImage> image;
+  // May an image of that size be left in host memory for the way back? Asked at most once. Empty: no.
+  std::function<bool(std::uint64_t bytes)> admit_image;
 };
 
 struct Stage {
@@ -71,8 +84,9 @@ class Model {
   virtual const std::vector<ComponentSpec>& components() const = 0;
   virtual const std::vector<Stage>& stages() const = 0;
 
-  // Reads component `index` onto `device`. Called without any lock held, from any thread, for several
-  // components at once. Throws base::Error; must leave nothing behind when it does.
+  // Brings component `index` to `device`, from its file or `control.image`. Called without any lock held,
+  // from any thread, for several components at once. Throws base::Error; must leave nothing behind when it
+  // does.
   virtual std::shared_ptr<LoadedComponent> load_component(std::size_t index, base::DeviceId device,
                                                           const LoadControl& control) const = 0;
 };

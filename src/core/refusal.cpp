@@ -54,11 +54,13 @@ std::string describe_held(const Refusal& refusal) {
     // First, so that it is never among the unlisted.
     items.insert(items.begin(), "workspace of running inferences " + format_bytes(refusal.totals.workspace));
   }
+  if (refusal.totals.cache > 0) items.push_back("caches " + format_bytes(refusal.totals.cache));
   return items.empty() ? "" : " Held: " + join(items, "; ") + ".";
 }
 
 std::string describe_remedy(const Refusal& refusal) {
   const std::string device = base::to_string(refusal.device);
+  if (!refusal.bound_by.empty()) return "";  // said already, and no budget helps
   if (refusal.needed_bytes > refusal.totals.capacity) {
     return fmt::format(" That is more than the whole budget of {}: raise it, or use another device.", device);
   }
@@ -74,10 +76,11 @@ std::string describe_remedy(const Refusal& refusal) {
 }  // namespace
 
 std::string describe(const Refusal& refusal) {
-  return fmt::format("{}: {} needs {}{}, but {} of {} is free.{}{}", base::to_string(refusal.device),
+  return fmt::format("{}: {} needs {}{}, but {} of {} is free{}.{}{}", base::to_string(refusal.device),
                      refusal.purpose, format_bytes(refusal.needed_bytes), describe_parts(refusal),
                      format_bytes(refusal.totals.free()), format_bytes(refusal.totals.capacity),
-                     describe_held(refusal), describe_remedy(refusal));
+                     refusal.bound_by.empty() ? "" : " (" + refusal.bound_by + ")", describe_held(refusal),
+                     describe_remedy(refusal));
 }
 
 }  // namespace greenroom::core

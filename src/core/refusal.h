@@ -18,6 +18,7 @@ struct Refusal {
   std::uint64_t needed_bytes = 0;
   std::vector<std::pair<std::string, std::uint64_t>> parts;  // what it is made of: label, bytes; may be empty
   LedgerTotals totals;
+  std::string bound_by;             // why the capacity is less than the budget; empty when it is not
   std::vector<ComponentInfo> held;  // what is on the device
 };
 

@@ -98,7 +98,9 @@ void Residency::join(LoadAttempt& attempt, const std::vector<Missing>& missing,
   assert(missing.size() == claims.size());
   for (std::size_t i = 0; i < missing.size(); ++i) {
     const ComponentKey& key = attempt.keys[missing[i].index];
-    components_.emplace(key, std::make_shared<Component>(key, std::move(claims[i])));
+    const auto component = std::make_shared<Component>(key, std::move(claims[i]));
+    component->uses = history_.counter(key, clock_.now());
+    components_.emplace(key, component);
   }
   for (const ComponentKey& key : attempt.keys) {
     const ComponentPtr& component = components_.at(key);
@@ -329,7 +331,11 @@ void Residency::finish_retired(const std::shared_ptr<Composition>& composition, 
 void Residency::pin(Composition& composition, const std::vector<std::size_t>& pinned) {
   ++composition.leases;
   update_holding(composition);
-  for (const std::size_t index : pinned) ++composition.components[index]->leases;
+  const TimePoint now = clock_.now();
+  for (const std::size_t index : pinned) {
+    ++composition.components[index]->leases;
+    composition.components[index]->uses->add(now);
+  }
 }
 
 void Residency::unpin(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned,
@@ -382,14 +388,16 @@ std::vector<ComponentPtr> Residency::residents(base::DeviceId device) const {
   return result;
 }
 
-std::vector<Resident> Residency::candidates(const std::vector<ComponentPtr>& residents,
-                                            std::span<const ComponentKey> wanted) {
-  std::vector<Resident> result;
-  for (const ComponentPtr& component : residents) {
-    const bool is_wanted = std::find(wanted.begin(), wanted.end(), component->key) != wanted.end();
-    result.push_back({component->bytes, !component->evictable() || is_wanted, component->last_used});
+std::vector<std::string> Residency::models_with(const Component& component) const {
+  std::vector<std::string> ids;
+  for (const auto& [id, record] : models_) {
+    if (!record.current) continue;
+    const auto& parts = record.current->components;
+    const bool consists_of_it =
+        std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return part.get() == &component; });
+    if (consists_of_it) ids.push_back(id);
   }
-  return result;
+  return ids;
 }
 
 std::string Residency::idle_cause(const std::string& reason, TimePoint since) const {
@@ -426,6 +434,15 @@ bool Residency::is_departing(base::DeviceId device, bool with_reads) const {
   return std::any_of(departing_.begin(), departing_.end(), [&](const ComponentPtr& component) {
     return component->key.device == device && (with_reads || component->state == Component::State::kGone);
   });
+}
+
+std::uint64_t Residency::departing_bytes(base::DeviceId device) const {
+  std::uint64_t bytes = 0;
+  for (const ComponentPtr& component : departing_) {
+    if (component->key.device == device && component->state == Component::State::kGone)
+      bytes += component->bytes;
+  }
+  return bytes;
 }
 
 void Residency::departed(const std::vector<ComponentPtr>& components) {

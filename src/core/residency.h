@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -18,9 +17,9 @@
 #include "base/error.h"
 #include "core/component.h"
 #include "core/event.h"
+#include "core/history.h"
 #include "core/ledger.h"
 #include "core/model.h"
-#include "core/policy.h"
 #include "core/snapshot.h"
 
 namespace greenroom::core {
@@ -70,6 +69,7 @@ struct Component {
   bool kept = false;    // was left idle on purpose (UnloadMode::kKeep)
   base::Clock::TimePoint last_used;
   base::Clock::TimePoint resident_since;
+  std::shared_ptr<UseCount> uses;  // outlives it in the History
   std::optional<Failure> failure;  // of a kGone one that somebody waited for
   const std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
 
@@ -117,7 +117,8 @@ struct LoadAttempt {
   bool interested = false;                             // is counted in its components' wanted_by
   bool cancelled = false;
   bool done = false;
-  std::optional<Failure> failure;  // constant once done
+  std::optional<Failure> failure;    // constant once done
+  std::vector<std::string> evicted;  // labels of what went for it
 };
 
 // What is left to do once the lock is given back: memory to free, then events to publish.
@@ -125,6 +126,7 @@ struct Aftermath {
   std::vector<std::shared_ptr<Component>> doomed;
   std::vector<std::shared_ptr<Composition>>
       retired;  // their last reference may be here: destroyed outside the lock
+  std::vector<std::shared_ptr<HostImage>> images;  // dropped from the host tier; the same
   std::vector<Event> events;
 };
 
@@ -190,26 +192,32 @@ class Residency {
   void unpin(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned,
              Aftermath& after);
 
-  // What decide() may choose from, and who that is. What `wanted` asks for is not offered.
+  // What is resident on the device.
   std::vector<std::shared_ptr<Component>> residents(base::DeviceId device) const;
-  static std::vector<Resident> candidates(const std::vector<std::shared_ptr<Component>>& residents,
-                                          std::span<const ComponentKey> wanted);
   bool is_known(const ComponentKey& key) const { return components_.count(key) != 0; }
+  // Loaded models that consist of the component.
+  std::vector<std::string> models_with(const Component& component) const;
   // REQUIRES: evictable. Idle models that consist of it are unloaded; their other components stay. `reason`:
   // what for, as in "for loading 'bob'".
   void evict(const std::shared_ptr<Component>& component, const std::string& reason, Aftermath& after);
 
   // Is memory of the device about to come back? `with_reads`: also when a cancelled read has to end first.
   bool is_departing(base::DeviceId device, bool with_reads) const;
+  // Bytes of the device that are on their way out, but still claimed.
+  std::uint64_t departing_bytes(base::DeviceId device) const;
   // The memory of these is free.
   void departed(const std::vector<std::shared_ptr<Component>>& components);
 
   // Adds the event to the aftermath, with its model's type, numbered and stamped.
   void note(Aftermath& after, Event event);
+  std::uint64_t sequence() const { return sequence_; }
 
   ModelInfo info(const std::string& id, const ModelRecord& record) const;
   std::vector<ModelInfo> models() const;
   std::vector<ComponentInfo> components(base::DeviceId device) const;
+
+  History& history() { return history_; }
+  const History& history() const { return history_; }
 
   // Empties the tables. REQUIRES: no lease, no load under way.
   Aftermath clear();
@@ -233,6 +241,7 @@ class Residency {
   std::vector<std::shared_ptr<Component>> departing_;  // out of components_, bytes not yet given back
   std::map<std::string, ModelRecord> models_;
   std::map<std::string, ModelSettings> settings_;  // only what differs from the default
+  History history_;
   std::uint64_t sequence_ = 0;
   std::uint64_t lineages_ = 0;
 };

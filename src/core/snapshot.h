@@ -52,4 +52,18 @@ struct DeviceMemory {
   std::vector<ComponentInfo> components;  // each once, however many models share it
 };
 
+// A component's image in host memory.
+struct ImageInfo {
+  std::string kind;
+  std::filesystem::path file;
+  std::uint64_t bytes = 0;
+  bool in_use = false;  // a load copies from it
+};
+
+// The tier between device and disk.
+struct HostMemory {
+  LedgerTotals totals;  // resident: images; reserved: images being filled
+  std::vector<ImageInfo> images;
+};
+
 }  // namespace greenroom::core

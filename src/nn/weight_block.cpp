@@ -4,19 +4,49 @@
 
 #include <utility>
 
+#include "base/error.h"
 #include "checkpoint/transfer.h"
 #include "nn/cuda_memory.h"
 
 namespace greenroom::nn {
-namespace {
 
 using checkpoint::DType;
-
-}  // namespace
 
 torch::Device to_torch(base::DeviceId device) {
   if (device.kind == base::DeviceKind::kCpu) return torch::Device(torch::kCPU);
   return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(device.index));
+}
+
+torch::ScalarType to_torch(checkpoint::DType dtype) {
+  switch (dtype) {
+    case DType::kFloat64:
+      return torch::kFloat64;
+    case DType::kFloat32:
+      return torch::kFloat32;
+    case DType::kFloat16:
+      return torch::kFloat16;
+    case DType::kBFloat16:
+      return torch::kBFloat16;
+    case DType::kInt64:
+      return torch::kInt64;
+    case DType::kInt32:
+      return torch::kInt32;
+    case DType::kInt16:
+      return torch::kInt16;
+    case DType::kInt8:
+      return torch::kInt8;
+    case DType::kUInt8:
+      return torch::kUInt8;
+    case DType::kBool:
+      return torch::kBool;
+    case DType::kComplex64:
+      return torch::kComplexFloat;
+    case DType::kComplex128:
+      return torch::kComplexDouble;
+    default:
+      throw base::Error(base::ErrorCode::kUnimplemented,
+                        "a tensor's dtype is one that cannot be computed with");
+  }
 }
 
 std::shared_ptr<WeightBlock> WeightBlock::read(const checkpoint::Checkpoint& file, base::DeviceId device,
@@ -24,9 +54,9 @@ std::shared_ptr<WeightBlock> WeightBlock::read(const checkpoint::Checkpoint& fil
   const bool on_cpu = device.kind == base::DeviceKind::kCpu;
   checkpoint::ReadPlan plan(
       file, [&](std::string_view name, const checkpoint::TensorView& view) -> std::optional<DType> {
-        const bool usable_as_it_lies = on_cpu && view.dtype == DType::kFloat32;
+        const bool usable_as_it_lies = on_cpu && view.dtype == options.dtype;
         if (usable_as_it_lies || !options.wanted(name, view)) return std::nullopt;
-        return DType::kFloat32;
+        return options.dtype;
       });
   if (plan.bytes() == 0) return nullptr;
   std::shared_ptr<WeightBlock> block(new WeightBlock(std::move(plan), device));
@@ -79,7 +109,7 @@ torch::Tensor WeightBlock::find(std::string_view name) {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) return {};
   const auto& placed = found->second;
-  const auto options = torch::TensorOptions().dtype(torch::kFloat32).device(device_);
+  const auto options = torch::TensorOptions().dtype(to_torch(placed.dtype)).device(device_);
   return torch::from_blob(
       data_ + placed.offset, placed.shape, placed.strides, [kept = shared_from_this()](void*) {}, options);
 }

@@ -18,6 +18,7 @@
 namespace greenroom::nn {
 
 torch::Device to_torch(base::DeviceId device);
+torch::ScalarType to_torch(checkpoint::DType dtype);
 
 struct BlockOptions {
   checkpoint::Selection wanted;                        // what the network will keep
@@ -25,13 +26,14 @@ struct BlockOptions {
   std::function<void(std::uint64_t done, std::uint64_t total)>
       progress;                             // in bytes of the file; may be empty
   checkpoint::HostCache* images = nullptr;  // keeps a copy for the next time; not used for the CPU
-  std::string image_key;                    // what names these weights, their file's state included
+  std::string image_key;                    // what names these weights, their file's state and dtype included
+  checkpoint::DType dtype = checkpoint::DType::kFloat32;  // of the loaded tensors
 };
 
-// Float32 tensors in one allocation, freed with the last view of it. Thread-safe.
+// Tensors of one dtype in one allocation, freed with the last view of it. Thread-safe.
 class WeightBlock : public std::enable_shared_from_this<WeightBlock> {
  public:
-  // Reads what is wanted and cannot be used where it lies: on the CPU, what is not float32 already; on
+  // Reads what is wanted and cannot be used where it lies: on the CPU, what is not of that dtype already; on
   // another device, all of it. Null when nothing is left to read. Throws base::Error: kCancelled, kDataLoss
   // (the file changed), kResourceExhausted.
   static std::shared_ptr<WeightBlock> read(const checkpoint::Checkpoint& file, base::DeviceId device,

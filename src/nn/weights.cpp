@@ -7,47 +7,15 @@
 #include "base/error.h"
 
 namespace greenroom::nn {
-namespace {
 
 using base::Error;
 using base::ErrorCode;
 
-torch::ScalarType to_torch(checkpoint::DType dtype) {
-  using checkpoint::DType;
-  switch (dtype) {
-    case DType::kFloat64:
-      return torch::kFloat64;
-    case DType::kFloat32:
-      return torch::kFloat32;
-    case DType::kFloat16:
-      return torch::kFloat16;
-    case DType::kBFloat16:
-      return torch::kBFloat16;
-    case DType::kInt64:
-      return torch::kInt64;
-    case DType::kInt32:
-      return torch::kInt32;
-    case DType::kInt16:
-      return torch::kInt16;
-    case DType::kInt8:
-      return torch::kInt8;
-    case DType::kUInt8:
-      return torch::kUInt8;
-    case DType::kBool:
-      return torch::kBool;
-    case DType::kComplex64:
-      return torch::kComplexFloat;
-    case DType::kComplex128:
-      return torch::kComplexDouble;
-  }
-  throw Error(ErrorCode::kInternal, "unknown dtype");
-}
-
-}  // namespace
-
-Weights::Weights(checkpoint::Checkpoint file, base::DeviceId device, std::shared_ptr<WeightBlock> block)
+Weights::Weights(checkpoint::Checkpoint file, base::DeviceId device, std::shared_ptr<WeightBlock> block,
+                 checkpoint::DType dtype)
     : file_(std::move(file)),
       device_(device),
+      dtype_(nn::to_torch(dtype)),
       block_(std::move(block)),
       bytes_(std::make_shared<std::uint64_t>(0)) {}
 
@@ -103,8 +71,8 @@ torch::Tensor Weights::read(const checkpoint::TensorView& view, const std::strin
                 fmt::format("{}: the tensor \"{}\" holds {}, floating point was expected",
                             file_.path().string(), name, dtype_name(view.dtype)));
   }
-  const auto options = torch::TensorOptions().dtype(to_torch(view.dtype));
-  if (view.numel() == 0) return torch::empty(view.shape, options).to(torch::kFloat32);
+  const auto options = torch::TensorOptions().dtype(nn::to_torch(view.dtype));
+  if (view.numel() == 0) return torch::empty(view.shape, options).to(dtype_);
   auto* data =
       const_cast<std::byte*>(view.bytes.data());  // torch has no read-only tensor; nothing writes to weights
   const bool aligned = reinterpret_cast<std::uintptr_t>(data) % checkpoint::dtype_size(view.dtype) == 0;
@@ -118,7 +86,7 @@ torch::Tensor Weights::read(const checkpoint::TensorView& view, const std::strin
     tensor = torch::from_blob(
         bytes.data_ptr(), view.shape, view.strides, [bytes](void*) {}, options);
   }
-  return tensor.to(nn::to_torch(device_), torch::kFloat32).contiguous();
+  return tensor.to(nn::to_torch(device_), dtype_).contiguous();
 }
 
 torch::Tensor Weights::peek(std::string_view name) const {

@@ -1,8 +1,8 @@
 // Tensors of a checkpoint by scope: weights.sub("encoder").tensor("weight", {512, 80}).
 //
-// On the CPU a float32 tensor is a view of the mapped file, so nothing is copied and processes share the
-// pages; tensors of another dtype or on another device are views of a block that was read in one go, or, when
-// there is none, copied one by one.
+// They come in one dtype, float32 unless another is asked for. On the CPU a tensor that is of it already is a
+// view of the mapped file, so nothing is copied and processes share the pages; tensors of another dtype or on
+// another device are views of a block that was read in one go, or, when there is none, copied one by one.
 #pragma once
 
 #include <torch/types.h>
@@ -24,7 +24,9 @@ namespace greenroom::nn {
 // only.
 class Weights {
  public:
-  Weights(checkpoint::Checkpoint file, base::DeviceId device, std::shared_ptr<WeightBlock> block = nullptr);
+  // `dtype` must be the block's, when there is one.
+  Weights(checkpoint::Checkpoint file, base::DeviceId device, std::shared_ptr<WeightBlock> block = nullptr,
+          checkpoint::DType dtype = checkpoint::DType::kFloat32);
 
   // The scope `name` below this one.
   Weights sub(std::string_view name) const;
@@ -34,8 +36,8 @@ class Weights {
   // How many scopes "name.0", "name.1", ... there are without a gap.
   int count(std::string_view name) const;
 
-  // Float32, on the device. Throws Error(kDataLoss) naming file and tensor when it is absent, not floating,
-  // or its shape differs from `shape` (-1 matches anything; an empty list checks nothing).
+  // In the dtype, on the device. Throws Error(kDataLoss) naming file and tensor when it is absent, not
+  // floating, or its shape differs from `shape` (-1 matches anything; an empty list checks nothing).
   torch::Tensor tensor(std::string_view name, std::initializer_list<std::int64_t> shape = {}) const;
 
   // Undefined tensor when absent.
@@ -65,6 +67,7 @@ class Weights {
 
   checkpoint::Checkpoint file_;
   base::DeviceId device_;
+  torch::ScalarType dtype_;
   std::shared_ptr<WeightBlock> block_;
   std::string scope_;
   std::shared_ptr<std::uint64_t> bytes_;

@@ -108,7 +108,8 @@ class ManagerFixture : public ::testing::Test {
   std::shared_ptr<test::FakeHeap> heap_ = std::make_shared<test::FakeHeap>();
   test::FakeClock clock_;
   RecordingSink sink_;
-  Manager manager_{{{kCpu, 1000}}, clock_, &sink_};
+  // By age alone, so that a test says who goes by saying who is older.
+  Manager manager_{{{kCpu, 1000}}, clock_, &sink_, {.policy = EvictionPolicy::kLru, .min_residence = {}}};
 };
 
 }  // namespace greenroom::core

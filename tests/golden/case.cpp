@@ -89,6 +89,10 @@ const Arrays& Case::io() const {
   throw base::Error(base::ErrorCode::kNotFound, (folder_ / "io.safetensors").string() + ": no such file");
 }
 
+base::Json Case::json(const std::string& file) const {
+  return base::parse_json(read_text(folder_ / file), (folder_ / file).string());
+}
+
 nn::Weights Case::weights(const std::string& file) const {
   return {checkpoint::Checkpoint::open(folder_ / file), base::DeviceId{}};
 }
@@ -125,7 +129,11 @@ void Case::check(const std::string& reference, const std::vector<double>& ours, 
 
 void Case::check_equal(const std::string& quantity, const std::vector<std::int64_t>& ours,
                        const std::vector<std::int64_t>& theirs) {
-  table_.push_back({name_, quantity, ours == theirs ? 0.0 : std::numeric_limits<double>::infinity(), 0.0});
+  check_equal(quantity, ours == theirs);
+}
+
+void Case::check_equal(const std::string& quantity, bool equal) {
+  table_.push_back({name_, quantity, equal ? 0.0 : std::numeric_limits<double>::infinity(), 0.0});
 }
 
 torch::Tensor RecordedNoise::normal(std::string_view name, torch::IntArrayRef shape, torch::Device device) {

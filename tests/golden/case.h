@@ -57,6 +57,7 @@ class Case {
   const base::Json& meta() const { return meta_; }
   // io.safetensors. Throws base::Error(kNotFound) for a case without one.
   const Arrays& io() const;
+  base::Json json(const std::string& file) const;
   nn::Weights weights(const std::string& file = "weights.pt") const;
 
   // Compares with the array `reference` of io().
@@ -67,6 +68,7 @@ class Case {
                double limit);
   void check_equal(const std::string& quantity, const std::vector<std::int64_t>& ours,
                    const std::vector<std::int64_t>& theirs);
+  void check_equal(const std::string& quantity, bool equal);
 
  private:
   std::filesystem::path folder_;

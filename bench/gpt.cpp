@@ -1,0 +1,213 @@
+// IndexTTS-2's GPT at its real dimensions with random weights: codes per second, where a step's time goes,
+// and how far it is from what memory allows. See docs/benchmarks.md.
+//
+//   greenroom_gpt_bench [CODES [LAYERS]]
+#include "models/index_tts/gpt.h"
+
+#include <ATen/Parallel.h>
+#include <spdlog/fmt/fmt.h>
+#include <torch/torch.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "models/index_tts/generate.h"
+#include "models/index_tts/gpt_workspace.h"
+#include "nn/guard.h"
+#include "nn/row_kernels.h"
+#include "support/memory_weights.h"
+
+namespace greenroom::models::index_tts {
+namespace {
+
+constexpr std::int64_t kWidth = 1280;
+constexpr std::int64_t kInner = 5120;
+constexpr std::int64_t kCodes = 8194;
+constexpr std::int64_t kTextTokens = 12001;
+constexpr std::int64_t kText = 60;  // tokens of the segment
+
+double seconds_of(const std::function<void()>& body) {
+  const auto started = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+}
+
+std::map<std::string, torch::Tensor> random_weights(std::int64_t layers) {
+  std::map<std::string, torch::Tensor> tensors;
+  const auto matrix = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
+    tensors[name] = torch::empty({rows, columns}).uniform_(-0.05, 0.05);
+  };
+  const auto linear = [&](const std::string& name, std::int64_t in, std::int64_t out) {
+    matrix(name + ".weight", in, out);
+    tensors[name + ".bias"] = torch::zeros({out});
+  };
+  const auto norm = [&](const std::string& name) {
+    tensors[name + ".weight"] = torch::ones({kWidth});
+    tensors[name + ".bias"] = torch::zeros({kWidth});
+  };
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const auto block = fmt::format("gpt.h.{}.", i);
+    norm(block + "ln_1");
+    norm(block + "ln_2");
+    linear(block + "attn.c_attn", kWidth, 3 * kWidth);
+    linear(block + "attn.c_proj", kWidth, kWidth);
+    linear(block + "mlp.c_fc", kWidth, kInner);
+    linear(block + "mlp.c_proj", kInner, kWidth);
+  }
+  norm("gpt.ln_f");
+  norm("final_norm");
+  matrix("mel_head.weight", kCodes, kWidth);
+  tensors["mel_head.bias"] = torch::zeros({kCodes});
+  tensors["mel_head.bias"][kCodes - 1] = -1000;  // never stops
+  matrix("mel_embedding.weight", kCodes, kWidth);
+  matrix("text_embedding.weight", kTextTokens, kWidth);
+  matrix("text_pos_embedding.emb.weight", 602, kWidth);
+  matrix("mel_pos_embedding.emb.weight", 1818, kWidth);
+  matrix("speed_emb.weight", 2, kWidth);
+  return tensors;
+}
+
+std::vector<const torch::Tensor*> step_weights(const Gpt& gpt) {
+  std::vector<const torch::Tensor*> weights;
+  for (const auto& block : gpt.blocks()) {
+    for (const auto* linear : {&block.qkv, &block.out, &block.up, &block.down})
+      weights.push_back(&linear->weight);
+  }
+  weights.push_back(&gpt.head().weight);
+  return weights;
+}
+
+// How fast all weights of a step can be read at all: summed, by all threads.
+double seconds_to_read(const Gpt& gpt) {
+  double total = 0;
+  const double seconds = seconds_of([&] {
+    for (const auto* weight : step_weights(gpt)) total += weight->sum().item<double>();
+  });
+  if (total == 0.125) fmt::print("\n");  // keeps the sums
+  return seconds;
+}
+
+// The products of a step and nothing else.
+double seconds_of_products(const Gpt& gpt, std::int64_t rows) {
+  const auto x = torch::rand({rows, kInner});
+  auto y = torch::zeros({rows, kCodes});
+  return seconds_of([&] {
+    for (const auto& block : gpt.blocks()) {
+      for (const auto* linear : {&block.qkv, &block.out, &block.up, &block.down}) {
+        nn::multiply_rows({x.data_ptr<float>(), linear->weight.data_ptr<float>(), nullptr,
+                           y.data_ptr<float>(), rows, linear->weight.size(0), linear->weight.size(1)});
+      }
+    }
+    nn::multiply_rows_transposed({x.data_ptr<float>(), gpt.head().weight.data_ptr<float>(), nullptr,
+                                  y.data_ptr<float>(), rows, kWidth, kCodes});
+  });
+}
+
+// The best of a few: other programs only ever make it slower.
+double best_of(int times, const std::function<double()>& measure) {
+  double best = measure();
+  for (int i = 1; i < times; ++i) best = std::min(best, measure());
+  return best;
+}
+
+struct Speed {
+  double prefix_seconds = 0;
+  double seconds_per_step = 0;  // the median
+  double search_seconds = 0;    // per step
+  std::uint64_t peak_bytes = 0;
+};
+
+Speed measure(const Gpt& gpt, const torch::Tensor& prefix, int beams, std::int64_t codes, DecoderKind kind) {
+  GenerationOptions options;
+  options.num_beams = beams;
+  options.max_mel_tokens = codes;
+  Speed speed;
+  nn::WorkspaceMeter::reset_peak();
+  const auto before = nn::WorkspaceMeter::current_bytes();
+  SeededPicker picker(1, 0);
+  CodeSearch search(options, gpt.code_space(), &picker);
+  const auto decoder = make_decoder(gpt, {1, beams, prefix.size(1), codes - 1}, kind);
+  speed.prefix_seconds = seconds_of([&] { decoder->start(0, prefix); });
+  std::vector<double> steps;
+  std::vector<double> searches;
+  while (true) {
+    std::span<const CodeSearch::Next> next;
+    searches.push_back(seconds_of([&] { next = search.advance(decoder->logits(0)); }));
+    if (next.empty()) break;
+    std::vector<GptDecoder::Input> inputs;
+    for (std::size_t i = 0; i < next.size(); ++i)
+      inputs.push_back({static_cast<int>(i), next[i].parent, next[i].code});
+    steps.push_back(seconds_of([&] { decoder->step(inputs); }));
+  }
+  std::nth_element(steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(steps.size() / 2), steps.end());
+  std::nth_element(searches.begin(), searches.begin() + static_cast<std::ptrdiff_t>(searches.size() / 2),
+                   searches.end());
+  speed.seconds_per_step = steps[steps.size() / 2];
+  speed.search_seconds = searches[searches.size() / 2];
+  speed.peak_bytes = nn::WorkspaceMeter::peak_bytes() - before;
+  return speed;
+}
+
+void report(const Gpt& gpt, std::int64_t codes, std::int64_t layers) {
+  std::vector<std::int64_t> text;
+  for (std::int64_t i = 0; i < kText; ++i) text.push_back(2 + i * 131 % 11000);
+  const auto speaker = torch::rand({1, 32, kWidth}) - 0.5;
+  const auto emotion = torch::rand({1, kWidth}) - 0.5;
+  const auto prefix = gpt.prefix(speaker, emotion, text);
+  double bytes = 0;
+  for (const auto* weight : step_weights(gpt)) bytes += static_cast<double>(weight->nbytes());
+  const double floor = best_of(5, [&] { return seconds_to_read(gpt); });
+  fmt::print(
+      "{} layers, {} threads, prefix {}, {} codes; a step's weights: {:.2f} GB, read in {:.1f} ms ({:.1f} "
+      "GB/s)\n\n",
+      layers, at::get_num_threads(), prefix.size(1), codes, bytes / 1e9, floor * 1e3, bytes / floor / 1e9);
+  fmt::print("{:<22} {:>9} {:>8} {:>9} {:>9} {:>9} {:>8} {:>8} {:>11}\n", "", "prefix ms", "codes/s",
+             "step ms", "products", "rest", "search", "of limit", "workspace");
+  for (const int beams : {1, 3}) {
+    for (const auto kind : {DecoderKind::kRows, DecoderKind::kPortable}) {
+      const auto speed = measure(gpt, prefix, beams, codes, kind);
+      const double products =
+          kind == DecoderKind::kRows ? best_of(5, [&] { return seconds_of_products(gpt, beams); }) : 0;
+      const auto reserved = generation_workspace_bytes({layers}, {prefix.size(1), codes, beams, 1});
+      fmt::print("{:<22} {:>9.0f} {:>8.2f} {:>9.1f} {:>9.1f} {:>9.1f} {:>8.2f} {:>7.0f}% {:>4} of {} MB\n",
+                 fmt::format("{} beam{}, {}", beams, beams > 1 ? "s" : "",
+                             kind == DecoderKind::kRows ? "row kernels" : "libtorch"),
+                 speed.prefix_seconds * 1e3, 1 / (speed.seconds_per_step + speed.search_seconds),
+                 speed.seconds_per_step * 1e3, products * 1e3, (speed.seconds_per_step - products) * 1e3,
+                 speed.search_seconds * 1e3, 100 * floor / speed.seconds_per_step, speed.peak_bytes >> 20,
+                 reserved >> 20);
+    }
+  }
+  std::vector<std::int64_t> spoken(static_cast<std::size_t>(codes), 7);
+  nn::WorkspaceMeter::reset_peak();
+  const auto before = nn::WorkspaceMeter::current_bytes();
+  const double latents = seconds_of([&] { gpt.latents(speaker, emotion, text, spoken); });
+  fmt::print("\nlatents of {} codes: {:.0f} ms, workspace {} of {} MB\n", codes, latents * 1e3,
+             (nn::WorkspaceMeter::peak_bytes() - before) >> 20,
+             latents_workspace_bytes({layers}, prefix.size(1) + codes + 1) >> 20);
+}
+
+}  // namespace
+}  // namespace greenroom::models::index_tts
+
+int main(int argc, char** argv) {
+  using namespace greenroom;  // NOLINT(google-build-using-namespace)
+  const std::int64_t codes = argc > 1 ? std::atoll(argv[1]) : 40;
+  const std::int64_t layers = argc > 2 ? std::atoll(argv[2]) : 24;
+  if (codes < 2 || codes > 1800 || layers < 1) {
+    fmt::print(stderr, "usage: greenroom_gpt_bench [CODES [LAYERS]]\n");
+    return 2;
+  }
+  nn::WorkspaceMeter::install();
+  const c10::InferenceMode inference;
+  at::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
+  const auto weights = test::memory_weights(models::index_tts::random_weights(layers));
+  const models::index_tts::Gpt gpt(weights, {});
+  models::index_tts::report(gpt, codes, layers);
+  return 0;
+}
