@@ -5,6 +5,7 @@
 #include "models/index_tts/text/numbers.h"
 #include "models/index_tts/text/scanner.h"
 #include "models/index_tts/text/spoken_forms.h"
+#include "models/index_tts/text/units.h"
 
 namespace greenroom::models::index_tts {
 namespace {
@@ -263,93 +264,6 @@ bool read_phone(Scanner& scanner, Text& out) {
   return true;
 }
 
-struct Unit {
-  View written;
-  View spoken;
-};
-
-// Longer ones before those they begin with.
-constexpr std::array<Unit, 62> kUnits{{{U"km/h", U"千米每小时"},
-                                       {U"km/s", U"千米每秒"},
-                                       {U"kWh", U"千瓦时"},
-                                       {U"kw·h", U"千瓦时"},
-                                       {U"m/s²", U"米每二次方秒"},
-                                       {U"m/s", U"米每秒"},
-                                       {U"km²", U"平方千米"},
-                                       {U"km2", U"平方千米"},
-                                       {U"cm²", U"平方厘米"},
-                                       {U"cm2", U"平方厘米"},
-                                       {U"mm²", U"平方毫米"},
-                                       {U"cm³", U"立方厘米"},
-                                       {U"m²", U"平方米"},
-                                       {U"m2", U"平方米"},
-                                       {U"m³", U"立方米"},
-                                       {U"m3", U"立方米"},
-                                       {U"mg/L", U"毫克每升"},
-                                       {U"g/L", U"克每升"},
-                                       {U"kg/m³", U"千克每立方米"},
-                                       {U"kPa", U"千帕"},
-                                       {U"MPa", U"兆帕"},
-                                       {U"hPa", U"百帕"},
-                                       {U"GHz", U"吉赫兹"},
-                                       {U"MHz", U"兆赫兹"},
-                                       {U"kHz", U"千赫兹"},
-                                       {U"Hz", U"赫兹"},
-                                       {U"mAh", U"毫安时"},
-                                       {U"dB", U"分贝"},
-                                       {U"km", U"千米"},
-                                       {U"cm", U"厘米"},
-                                       {U"mm", U"毫米"},
-                                       {U"nm", U"纳米"},
-                                       {U"μm", U"微米"},
-                                       {U"dm", U"分米"},
-                                       {U"kg", U"千克"},
-                                       {U"mg", U"毫克"},
-                                       {U"μg", U"微克"},
-                                       {U"ml", U"毫升"},
-                                       {U"kW", U"千瓦"},
-                                       {U"MW", U"兆瓦"},
-                                       {U"kV", U"千伏"},
-                                       {U"mV", U"毫伏"},
-                                       {U"mA", U"毫安"},
-                                       {U"ms", U"毫秒"},
-                                       {U"min", U"分钟"},
-                                       {U"kcal", U"千卡"},
-                                       {U"cal", U"卡"},
-                                       {U"ha", U"公顷"},
-                                       {U"°C", U"摄氏度"},
-                                       {U"℃", U"摄氏度"},
-                                       {U"°F", U"华氏度"},
-                                       {U"℉", U"华氏度"},
-                                       {U"°", U"度"},
-                                       {U"m", U"米"},
-                                       {U"g", U"克"},
-                                       {U"L", U"升"},
-                                       {U"t", U"吨"},
-                                       {U"h", U"小时"},
-                                       {U"s", U"秒"},
-                                       {U"W", U"瓦"},
-                                       {U"V", U"伏"},
-                                       {U"A", U"安"}}};
-
-// Case matters: 5M is no length. Empty when no unit stands here.
-View accept_unit(Scanner& scanner) {
-  Scanner at = scanner;
-  at.skip_spaces();
-  for (const Unit& unit : kUnits) {
-    if (!at.rest().starts_with(unit.written)) continue;
-    Scanner after = at;
-    after.skip(unit.written.size());
-    if (is_latin_letter(after.peek()) || is_digit(after.peek())) continue;
-    if (unit.written.size() == 1 && is_latin_letter(unit.written.front()) &&
-        at.position() != scanner.position())
-      continue;
-    scanner = after;
-    return unit.spoken;
-  }
-  return {};
-}
-
 bool follows_value(const Scanner& scanner) {
   const char32_t c = scanner.before();
   return is_digit(c) || is_latin_letter(c) || c == U')' || c == U'）' || c == U'%';
@@ -360,11 +274,11 @@ bool read_range(Scanner& scanner, Text& out) {
   Scanner at = scanner;
   const auto low = at.number();
   if (!low || low->digits.size() > 5) return false;
-  const View low_unit = accept_unit(at);
+  const View low_unit = accept_chinese_unit(at);
   if (!at.accept_any(U"-~～—–")) return false;
   const auto high = at.number();
   if (!high || high->digits.size() > 5 || (at.peek() == U'-' && is_digit(at.peek(1)))) return false;
-  const View unit = accept_unit(at);
+  const View unit = accept_chinese_unit(at);
   if (at.peek() == U'=') {
     out += spoken(*low) + U"减" + spoken(*high);
     scanner = at;
@@ -499,7 +413,7 @@ bool read_number(Scanner& scanner, Text& out) {
   const auto number = at.number();
   if (!number) return false;
   Scanner with_unit = at;
-  if (const View unit = accept_unit(with_unit); !unit.empty()) {
+  if (const View unit = accept_chinese_unit(with_unit); !unit.empty()) {
     out += spoken(*number) + Text(unit);
     scanner = with_unit;
     return true;

@@ -4,6 +4,7 @@
 #include "models/index_tts/text/numbers.h"
 #include "models/index_tts/text/scanner.h"
 #include "models/index_tts/text/spoken_forms.h"
+#include "models/index_tts/text/units.h"
 
 namespace greenroom::models::index_tts {
 namespace {
@@ -291,76 +292,6 @@ bool read_phone(Scanner& scanner, Text& out) {
   return true;
 }
 
-struct Unit {
-  View written;
-  View one;
-  View many;
-};
-
-constexpr std::array<Unit, 45> kUnits{{{U"km/h", U"kilometer per hour", U"kilometers per hour"},
-                                       {U"mph", U"mile per hour", U"miles per hour"},
-                                       {U"m/s", U"meter per second", U"meters per second"},
-                                       {U"km²", U"square kilometer", U"square kilometers"},
-                                       {U"m²", U"square meter", U"square meters"},
-                                       {U"m³", U"cubic meter", U"cubic meters"},
-                                       {U"kWh", U"kilowatt hour", U"kilowatt hours"},
-                                       {U"GHz", U"gigahertz", U"gigahertz"},
-                                       {U"MHz", U"megahertz", U"megahertz"},
-                                       {U"kHz", U"kilohertz", U"kilohertz"},
-                                       {U"Hz", U"hertz", U"hertz"},
-                                       {U"Mbps", U"megabit per second", U"megabits per second"},
-                                       {U"TB", U"terabyte", U"terabytes"},
-                                       {U"GB", U"gigabyte", U"gigabytes"},
-                                       {U"MB", U"megabyte", U"megabytes"},
-                                       {U"KB", U"kilobyte", U"kilobytes"},
-                                       {U"kB", U"kilobyte", U"kilobytes"},
-                                       {U"km", U"kilometer", U"kilometers"},
-                                       {U"cm", U"centimeter", U"centimeters"},
-                                       {U"mm", U"millimeter", U"millimeters"},
-                                       {U"nm", U"nanometer", U"nanometers"},
-                                       {U"kg", U"kilogram", U"kilograms"},
-                                       {U"mg", U"milligram", U"milligrams"},
-                                       {U"ml", U"milliliter", U"milliliters"},
-                                       {U"mL", U"milliliter", U"milliliters"},
-                                       {U"kW", U"kilowatt", U"kilowatts"},
-                                       {U"MW", U"megawatt", U"megawatts"},
-                                       {U"dB", U"decibel", U"decibels"},
-                                       {U"ms", U"millisecond", U"milliseconds"},
-                                       {U"lbs", U"pound", U"pounds"},
-                                       {U"lb", U"pound", U"pounds"},
-                                       {U"oz", U"ounce", U"ounces"},
-                                       {U"ft", U"foot", U"feet"},
-                                       {U"°C", U"degree Celsius", U"degrees Celsius"},
-                                       {U"℃", U"degree Celsius", U"degrees Celsius"},
-                                       {U"°F", U"degree Fahrenheit", U"degrees Fahrenheit"},
-                                       {U"°", U"degree", U"degrees"},
-                                       {U"%", U"percent", U"percent"},
-                                       {U"hrs", U"hour", U"hours"},
-                                       {U"min", U"minute", U"minutes"},
-                                       {U"L", U"liter", U"liters"},
-                                       {U"W", U"watt", U"watts"},
-                                       {U"V", U"volt", U"volts"},
-                                       {U"m", U"meter", U"meters"},
-                                       {U"g", U"gram", U"grams"}}};
-
-// Null when no unit stands here.
-const Unit* accept_unit(Scanner& scanner) {
-  Scanner at = scanner;
-  at.skip_spaces();
-  for (const Unit& unit : kUnits) {
-    if (!at.rest().starts_with(unit.written)) continue;
-    Scanner after = at;
-    after.skip(unit.written.size());
-    if (is_word_character(after.peek())) continue;
-    // "5 m" may be anything; "5m" is a length.
-    const bool is_letter = unit.written.size() == 1 && is_latin_letter(unit.written.front());
-    if (is_letter && at.position() != scanner.position()) continue;
-    scanner = after;
-    return &unit;
-  }
-  return nullptr;
-}
-
 // 1920x1080
 bool read_dimensions(Scanner& scanner, Text& out) {
   if (!begins_word(scanner)) return false;
@@ -396,13 +327,13 @@ bool read_range(Scanner& scanner, Text& out) {
   const auto low = at.number();
   if (!low) return false;
   Scanner low_unit_at = at;
-  const Unit* low_unit = accept_unit(low_unit_at);
+  const EnglishUnit* low_unit = accept_english_unit(low_unit_at);
   if (low_unit != nullptr) at = low_unit_at;
   if (!at.accept_any(U"-–~")) return false;
   const auto high = at.number();
   if (!high || is_word_character(at.peek()) || at.peek() == U'-') {
     Scanner unit_at = at;
-    if (!high || accept_unit(unit_at) == nullptr) return false;
+    if (!high || accept_english_unit(unit_at) == nullptr) return false;
   }
   const bool years =
       is_year(low->digits) && is_year(high->digits) && low->fraction.empty() && high->fraction.empty();
@@ -412,7 +343,7 @@ bool read_range(Scanner& scanner, Text& out) {
   out += read(*low);
   if (low_unit != nullptr) out += U" " + Text(low_unit->many);
   out += U" to " + read(*high);
-  if (const Unit* unit = accept_unit(at)) out += U" " + Text(unit->many);
+  if (const EnglishUnit* unit = accept_english_unit(at)) out += U" " + Text(unit->many);
   scanner = at;
   return true;
 }
@@ -473,7 +404,7 @@ bool read_year(Scanner& scanner, Text& out) {
   }
   if (is_word_character(at.peek())) return false;
   Scanner unit_at = at;
-  if (accept_unit(unit_at) != nullptr) return false;
+  if (accept_english_unit(unit_at) != nullptr) return false;
   out += english_year(*year);
   scanner = at;
   return true;
@@ -490,7 +421,7 @@ bool read_number(Scanner& scanner, Text& out) {
   if (number->fraction.empty() && read_ordinal_suffix(ordinal)) {
     text = english_ordinal(number->digits);
     at = ordinal;
-  } else if (const Unit* unit = accept_unit(unit_at)) {
+  } else if (const EnglishUnit* unit = accept_english_unit(unit_at)) {
     text = spoken(*number) + U" " + Text(is_one(*number) ? unit->one : unit->many);
     at = unit_at;
   } else if (number->fraction.empty() && number->digits.size() > 1 && number->digits.front() == U'0') {
