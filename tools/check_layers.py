@@ -15,6 +15,7 @@ ALLOWED = {
     "nn": {"base", "checkpoint"},
     "models": {"base", "audio", "checkpoint", "nn", "core/model.h"},
     "app": {"base", "devices", "checkpoint", "audio", "core", "monitor", "models"},
+    "api": {"base", "audio", "core", "devices", "monitor", "app", "models/voice.h", "greenroom"},
     "server": {"base", "audio", "core", "monitor", "app", "models/voice.h"},
     "cli": {"base", "audio", "core", "devices", "monitor", "checkpoint", "app", "server", "models/voice.h", "models/ddsp_svc/demo.h"},
 }
@@ -54,8 +55,24 @@ def violations():
                 yield f"src/{name}:{number}: {layer} may not include {target}"
 
 
+# The public headers stand alone: the standard library, and each other.
+def public_violations():
+    root = ROOT / "include"
+    for path in sorted(root.rglob("*")):
+        if path.suffix != ".h":
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            kind, target = match.groups()
+            standard = kind == "<" and "/" not in target and not target.endswith(".h")
+            if not standard and not (kind == '"' and target.startswith("greenroom/")):
+                yield f"{path.relative_to(ROOT)}:{number}: a public header may not include {target}"
+
+
 def main():
-    found = list(violations())
+    found = [*violations(), *public_violations()]
     print("\n".join(found) if found else "layers: no violation")
     return 1 if found else 0
 

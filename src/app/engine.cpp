@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/catalog.h"
+#include "app/cost_document.h"
 #include "app/model_library.h"
 #include "app/task_document.h"
 #include "base/error.h"
@@ -52,6 +53,18 @@ std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices
   return budgets;
 }
 
+constexpr const char* kLoadCosts = "loads";
+
+// But for the uses, which fade as time goes by: they are written along when something else has changed.
+bool same_costs(const std::vector<core::LearntLoad>& a, const std::vector<core::LearntLoad>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const core::LearntLoad& x, const core::LearntLoad& y) {
+                      return x.file == y.file && x.kind == y.kind && x.variant == y.variant &&
+                             x.modified_ns == y.modified_ns && x.disk_seconds == y.disk_seconds &&
+                             x.host_seconds == y.host_seconds;
+                    });
+}
+
 }  // namespace
 
 Engine::Engine(Config config)
@@ -69,9 +82,19 @@ Engine::Engine(Config config)
   tasks_ = std::make_unique<core::TaskProfiles>(
       *manager_, clock_, [this](const core::PreloadConfig& preload) { return resolve(preload); });
   use_kept_tasks();
+  use_kept_costs();
   caretaker_ = std::make_unique<Caretaker>(*manager_, discovery_.devices, [this] { return gpu_settings(); });
   constexpr std::chrono::seconds kInterval{2};
   auto_management_ = std::make_unique<core::AutoManagement>(clock_, kInterval, duties());
+}
+
+Engine::~Engine() {
+  auto_management_->stop();
+  try {
+    keep_costs();
+  } catch (const std::exception& error) {
+    base::log(base::LogLevel::kWarning, "app", fmt::format("what was learnt is not kept: {}", error.what()));
+  }
 }
 
 std::vector<core::Duty> Engine::duties() {
@@ -80,7 +103,8 @@ std::vector<core::Duty> Engine::duties() {
            [this] {
              if (gpu_settings().auto_cleanup_enabled) tasks_->sweep(idle_timeout());
            }},
-          {"baseline models", [this] { baseline_->restore(); }}};
+          {"baseline models", [this] { baseline_->restore(); }},
+          {"learnt costs", [this] { keep_costs(); }}};
 }
 
 std::chrono::nanoseconds Engine::idle_timeout() const {
@@ -107,6 +131,26 @@ void Engine::use_kept_tasks() {
       base::log(base::LogLevel::kWarning, "app", fmt::format("{}; it is not used", error.what()));
     }
   }
+}
+
+void Engine::use_kept_costs() {
+  const auto kept = state_.store().get(StateStore::Kind::kLearntCost, kLoadCosts);
+  if (!kept) return;
+  try {
+    manager_->learn(learnt_loads_from(*kept));
+  } catch (const Error& error) {
+    base::log(base::LogLevel::kWarning, "app", fmt::format("{}; they are learnt anew", error.what()));
+  }
+}
+
+void Engine::keep_costs() {
+  auto loads = manager_->learnt();
+  {
+    base::MutexLock lock(mutex_);
+    if (same_costs(loads, kept_loads_)) return;
+    kept_loads_ = loads;
+  }
+  state_.store().put(StateStore::Kind::kLearntCost, kLoadCosts, to_document(loads));
 }
 
 void Engine::register_task(const core::TaskProfile& profile) {
@@ -245,6 +289,27 @@ models::ConvertResult Engine::convert(const std::string& model_id, const audio::
   // Only the catalog makes models, and its conversion models are those of this type.
   const auto& voice = static_cast<const models::ConversionModel&>(run.model());
   return voice.convert(run, run.device(), input, options, control);
+}
+
+std::optional<core::ModelInfo> Engine::model_info(const std::string& model_id) const {
+  return manager_->model_info(model_id);
+}
+
+void Engine::cancel_load(const std::string& model_id) {
+  manager_->cancel_load(model_id);
+}
+
+std::uint64_t Engine::free_idle() {
+  std::uint64_t bytes = 0;
+  for (const auto& device : discovery_.devices) bytes += manager_->trim(device->id());
+  return bytes;
+}
+
+std::uint64_t Engine::estimate_bytes(const std::filesystem::path& path) const {
+  std::uint64_t bytes = 0;
+  for (const auto& component : describe_voice(path, config_.pretrain_dir).components)
+    bytes += component.bytes;
+  return bytes;
 }
 
 Status Engine::status() const {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ class Engine {
   // Finds the devices and what was kept from last time; loads nothing. Throws base::Error for a budget on a
   // device that is not there.
   explicit Engine(Config config);
+  ~Engine();
 
   // "auto" is the first GPU the models can use, else the CPU. Throws base::Error(kInvalidArgument).
   base::DeviceId pick_device(const std::string& name) const;
@@ -60,6 +62,15 @@ class Engine {
 
   // Throws base::Error as core::Manager::unload.
   void unload(const std::string& model_id, bool force);
+
+  // nullopt for a model that is not loaded (nor loading, unloading, in error).
+  std::optional<core::ModelInfo> model_info(const std::string& model_id) const;
+  // Ends a load under way; its callers get kCancelled.
+  void cancel_load(const std::string& model_id);
+  // Frees everything idle on all devices. Returns the bytes given back.
+  std::uint64_t free_idle();
+  // Bytes of the weights of the model at `path`, from file headers alone. Throws base::Error.
+  std::uint64_t estimate_bytes(const std::filesystem::path& path) const;
 
   // REQUIRES: a hold on the model. Pins what each stage needs while it needs it. Throws base::Error.
   models::ConvertResult convert(const std::string& model_id, const audio::Buffer& input,
@@ -87,6 +98,8 @@ class Engine {
   void register_task(const core::TaskProfile& profile);  // throws as core::TaskProfiles
   bool remove_task(const std::string& task);
 
+  // The CPU first.
+  const std::vector<std::shared_ptr<const devices::Device>>& devices() const { return discovery_.devices; }
   Status status() const;
   const Config& config() const { return config_; }
 
@@ -97,6 +110,9 @@ class Engine {
   std::shared_ptr<const core::Model> make_model(models::ddsp_svc::Description description);
   void use_kept_settings() EXCLUDES_LOCK(mutex_);
   void use_kept_tasks();
+  void use_kept_costs();
+  // Writes what was learnt since it was written last.
+  void keep_costs() EXCLUDES_LOCK(mutex_);
   core::GroupMember resolve(const core::PreloadConfig& config);
   std::vector<core::Duty> duties();
   std::chrono::nanoseconds idle_timeout() const;
@@ -110,6 +126,7 @@ class Engine {
   mutable StateFolder state_;
   mutable base::Mutex mutex_;
   GpuSettings gpu_settings_ GUARDED_BY(mutex_);
+  std::vector<core::LearntLoad> kept_loads_ GUARDED_BY(mutex_);  // as last written
   // The manager publishes into the hub and the hub writes into the history until the last: in that order.
   EventHub events_;
   std::unique_ptr<core::Manager> manager_;

@@ -23,9 +23,18 @@ fs::path find_library() {
   if (const char* named = std::getenv("GREENROOM_MODELS_LIBRARY"); named != nullptr && *named != 0) {
     candidates.emplace_back(named);
   } else {
+    // Beside this code, which may be a library in somebody else's program; then where builds and
+    // installations have it, seen from the program.
+    ::Dl_info ours{};
+    if (::dladdr(reinterpret_cast<const void*>(&prepare_thread_pool), &ours) != 0 &&
+        ours.dli_fname != nullptr) {
+      candidates.push_back(fs::absolute(ours.dli_fname).parent_path() / kFileName);
+    }
     std::error_code ignored;
     const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-    candidates = {folder / kFileName, folder / ".." / "lib" / kFileName};
+    candidates.push_back(folder / kFileName);
+    candidates.push_back(folder / ".." / "lib" / kFileName);
+    candidates.push_back(folder / ".." / GREENROOM_INSTALL_LIBDIR / kFileName);
   }
   std::string tried;
   for (const auto& candidate : candidates) {

@@ -11,8 +11,8 @@ namespace greenroom::app {
 void prepare_thread_pool();
 
 // The library, opened at the first call and kept. Looked for where GREENROOM_MODELS_LIBRARY points, beside
-// the program, and in ../lib of it. Thread-safe. Throws base::Error(kFailedPrecondition) saying what to
-// install.
+// libgreenroom.so or the program that this code is part of, and in the lib folder next to the program's.
+// Thread-safe. Throws base::Error(kFailedPrecondition) saying what to install.
 const models::Library& model_library();
 
 }  // namespace greenroom::app

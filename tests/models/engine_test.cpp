@@ -9,6 +9,7 @@
 #include <set>
 
 #include "app/catalog.h"
+#include "app/cost_document.h"
 #include "base/error.h"
 #include "models/ddsp_svc/demo.h"
 #include "support/temp_dir.h"
@@ -160,6 +161,30 @@ TEST_F(EngineTest, WorkspaceStaysBelowWhatIsReservedForIt) {
     const auto small_id = small.load_voice(voice("alto"), "cpu");
     EXPECT_THROW(small.convert(small_id, tone(seconds), {}, {}), base::Error) << seconds << " s";
   }
+}
+
+TEST_F(EngineTest, WhatALoadTookIsKnownToTheNextEngine) {
+  const test::TempDir cache;
+  auto kept = config();
+  kept.cache_dir = cache.path();
+  { Engine(kept).load_voice(voice("alto"), "cpu"); }
+  StateStore store(cache / "state.db");
+  const auto learnt = [&] {
+    return learnt_loads_from(store.get(StateStore::Kind::kLearntCost, "loads").value());
+  };
+  const auto first = learnt();
+  ASSERT_EQ(first.size(), 4U);
+  { Engine engine(kept); }  // loads nothing, and forgets nothing
+  const auto second = learnt();
+  ASSERT_EQ(second.size(), 4U);
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    EXPECT_GT(first[i].disk_seconds, 0);
+    EXPECT_EQ(second[i].disk_seconds, first[i].disk_seconds);
+    EXPECT_EQ(second[i].file, first[i].file);
+  }
+  store.put(StateStore::Kind::kLearntCost, "loads", "no JSON");
+  Engine engine(kept);  // starts all the same
+  EXPECT_TRUE(engine.status().models.empty());
 }
 
 }  // namespace
