@@ -1,15 +1,20 @@
 // IndexTTS-2's GPT at its real dimensions with random weights: codes per second, where a step's time goes,
 // and how far it is from what memory allows. See docs/benchmarks.md.
 //
-//   greenroom_gpt_bench [CODES [LAYERS]]
+//   greenroom_gpt_bench [CODES [LAYERS [THREADS]]]
+//
+// With one thread the figures are processor time, so that a machine that others use can be measured too; run
+// it with OPENBLAS_NUM_THREADS=1 then.
 #include "models/index_tts/gpt.h"
 
 #include <ATen/Parallel.h>
 #include <spdlog/fmt/fmt.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <string>
@@ -31,10 +36,15 @@ constexpr std::int64_t kCodes = 8194;
 constexpr std::int64_t kTextTokens = 12001;
 constexpr std::int64_t kText = 60;  // tokens of the segment
 
+double seconds_now() {
+  if (at::get_num_threads() == 1) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 double seconds_of(const std::function<void()>& body) {
-  const auto started = std::chrono::steady_clock::now();
+  const double started = seconds_now();
   body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+  return seconds_now() - started;
 }
 
 std::map<std::string, torch::Tensor> random_weights(std::int64_t layers) {
@@ -199,13 +209,14 @@ int main(int argc, char** argv) {
   using namespace greenroom;  // NOLINT(google-build-using-namespace)
   const std::int64_t codes = argc > 1 ? std::atoll(argv[1]) : 40;
   const std::int64_t layers = argc > 2 ? std::atoll(argv[2]) : 24;
-  if (codes < 2 || codes > 1800 || layers < 1) {
-    fmt::print(stderr, "usage: greenroom_gpt_bench [CODES [LAYERS]]\n");
+  const int threads = argc > 3 ? std::atoi(argv[3]) : static_cast<int>(std::thread::hardware_concurrency());
+  if (codes < 2 || codes > 1800 || layers < 1 || threads < 1) {
+    fmt::print(stderr, "usage: greenroom_gpt_bench [CODES [LAYERS [THREADS]]]\n");
     return 2;
   }
   nn::WorkspaceMeter::install();
   const c10::InferenceMode inference;
-  at::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
+  at::set_num_threads(threads);
   const auto weights = test::memory_weights(models::index_tts::random_weights(layers));
   const models::index_tts::Gpt gpt(weights, {});
   models::index_tts::report(gpt, codes, layers);

@@ -1,12 +1,12 @@
 """The decode step of IndexTTS-2's GPT as the official program runs it, on python3's PyTorch: what gpt.cpp is beside.
 
-usage: bench/gpt.py [--codes N] [--layers N]
+usage: bench/gpt.py [--codes N] [--layers N] [--threads N]
 
 The official program runs Transformers' GPT-2. Its step, written down here from what that does: a matrix product per
 layer (addmm with the weight as it lies), keys and values appended with torch.cat, reordered with index_select when
 there are beams, softmax attention, two layer norms at the end, the head, then log_softmax, the processors and
 multinomial. Everything else of Transformers (Python between the layers, masks, caches' bookkeeping) is left out, so
-the figure is a bound in its favour.
+the figure is a bound in its favour. With one thread it is processor time, as in gpt.cpp; set OPENBLAS_NUM_THREADS=1.
 """
 import argparse
 import statistics
@@ -15,6 +15,10 @@ import time
 import torch
 
 WIDTH, HEADS, CODES, PREFIX = 1280, 20, 8194, 96
+
+
+def now():
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
 
 
 def random_layer():
@@ -78,14 +82,14 @@ def run(layers, ends, head, table, beams, codes):
     x = table[:beams].unsqueeze(1)
     times = []
     for _ in range(codes):
-        started = time.perf_counter()
+        started = now()
         logits = step(layers, ends, head, x, cache).float()
         picks, parents, best = choose(logits, scores, beams)
         if parents is not None:
             scores = best
             cache = [tuple(t.index_select(0, parents) for t in pair) for pair in cache]
         x = table[picks].unsqueeze(1)
-        times.append(time.perf_counter() - started)
+        times.append(now() - started)
     return statistics.median(times)
 
 
@@ -93,7 +97,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--codes", type=int, default=40)
     parser.add_argument("--layers", type=int, default=24)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     torch.set_grad_enabled(False)
     torch.manual_seed(1)
     layers = [random_layer() for _ in range(args.layers)]

@@ -50,9 +50,9 @@ GREENROOM_INLINE void exponentiate(Floats& x) {
   x = p * reinterpret_cast<const Floats&>(power);
 }
 
-// Eight weight rows at a time: their products are added in a register before y is touched again.
-constexpr std::int64_t kUnroll = 8;
-constexpr std::int64_t kBlock = 1024;  // columns whose sums stay in the first cache
+// Weight rows whose products are added in a register before y is touched again. Each is read along all
+// columns: long runs of memory are what the processor fetches ahead best.
+constexpr std::int64_t kUnroll = 16;
 
 template <int kRows>
 GREENROOM_INLINE void multiply_block(const RowProduct& p, std::int64_t row, std::int64_t k,
@@ -90,23 +90,20 @@ GREENROOM_INLINE void start_sums(const RowProduct& p, std::int64_t begin, std::i
   }
 }
 
-void multiply(const RowProduct& p, std::int64_t first, std::int64_t last) {
-  for (std::int64_t begin = first; begin < last; begin += kBlock) {
-    const std::int64_t end = begin + kBlock < last ? begin + kBlock : last;
-    start_sums(p, begin, end);
-    std::int64_t k = 0;
-    for (; k + kUnroll <= p.in; k += kUnroll) {
-      std::int64_t row = 0;
-      for (; row + 4 <= p.rows; row += 4) multiply_block<4>(p, row, k, begin, end);
-      if (p.rows - row == 3) multiply_block<3>(p, row, k, begin, end);
-      if (p.rows - row == 2) multiply_block<2>(p, row, k, begin, end);
-      if (p.rows - row == 1) multiply_block<1>(p, row, k, begin, end);
-    }
-    for (; k < p.in; ++k) {
-      for (std::int64_t row = 0; row < p.rows; ++row) {
-        const float x = p.x[row * p.in + k];
-        for (std::int64_t j = begin; j < end; ++j) p.y[row * p.out + j] += x * p.weight[k * p.out + j];
-      }
+void multiply(const RowProduct& p, std::int64_t begin, std::int64_t end) {
+  start_sums(p, begin, end);
+  std::int64_t k = 0;
+  for (; k + kUnroll <= p.in; k += kUnroll) {
+    std::int64_t row = 0;
+    for (; row + 4 <= p.rows; row += 4) multiply_block<4>(p, row, k, begin, end);
+    if (p.rows - row == 3) multiply_block<3>(p, row, k, begin, end);
+    if (p.rows - row == 2) multiply_block<2>(p, row, k, begin, end);
+    if (p.rows - row == 1) multiply_block<1>(p, row, k, begin, end);
+  }
+  for (; k < p.in; ++k) {
+    for (std::int64_t row = 0; row < p.rows; ++row) {
+      const float x = p.x[row * p.in + k];
+      for (std::int64_t j = begin; j < end; ++j) p.y[row * p.out + j] += x * p.weight[k * p.out + j];
     }
   }
 }

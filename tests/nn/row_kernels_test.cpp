@@ -43,7 +43,7 @@ struct Shape {
   std::int64_t rows, in, out;
 };
 
-// Sizes that are no multiples of anything, more rows than a kernel takes at once, more columns than a block.
+// Sizes that are no multiples of anything, more rows than a kernel takes at once.
 const Shape kShapes[] = {{1, 1, 1}, {1, 64, 32}, {3, 37, 19}, {7, 100, 1100}, {2, 1280, 48}};
 
 TEST(RowKernels, MultiplyAsWrittenOut) {
