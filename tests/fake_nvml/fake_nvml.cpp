@@ -60,6 +60,9 @@ Result arrive(const char* function) {
   if (microseconds > 0) ::usleep(microseconds);
   if (!fifo.empty()) {
     const int file = ::open(fifo.c_str(), O_RDONLY);
+    char byte = 0;
+    while (file >= 0 && ::read(file, &byte, 1) > 0) {
+    }
     if (file >= 0) ::close(file);
   }
   return nvml::kSuccess;

@@ -4,7 +4,7 @@
 //   init 9                    what nvmlInit answers (0 when absent)
 //   live                      the file is read again before every answer
 //   refuse FUNCTION [CODE]    that function answers CODE (3: not supported)
-//   hang FUNCTION FIFO        ... answers once somebody opens the FIFO for writing
+//   hang FUNCTION FIFO        ... answers once somebody has opened the FIFO for writing and closed it
 //   slow FUNCTION MICROSECONDS
 //   gpu NAME | UUID | BUS ID  a GPU; what follows is about it. What is not said is not supported.
 //     memory TOTAL USED [RESERVED]          in bytes

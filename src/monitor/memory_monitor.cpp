@@ -1,0 +1,382 @@
+#include "monitor/memory_monitor.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "monitor/delivery.h"
+
+namespace greenroom::monitor {
+namespace {
+
+using TimePoint = base::Clock::TimePoint;
+
+constexpr std::size_t kMaxAlerts = 500;
+
+std::vector<base::DeviceId> ids_of(const std::vector<std::shared_ptr<const devices::Device>>& devices) {
+  std::vector<base::DeviceId> ids;
+  ids.reserve(devices.size());
+  for (const auto& device : devices) ids.push_back(device->id());
+  return ids;
+}
+
+Reading read_device(const devices::Device& device, bool with_processes) {
+  Reading reading;
+  reading.device = device.id();
+  reading.name = device.name();
+  reading.uuid = device.uuid();
+  reading.bus_id = device.bus_id();
+  try {
+    reading.memory = device.memory();
+    reading.telemetry = device.telemetry();
+    if (with_processes) reading.processes = device.processes();
+  } catch (const base::Error& error) {
+    reading.problem = error.what();
+  }
+  return reading;
+}
+
+void log_alert(const MemoryAlert& alert) {
+  const auto level = alert.alert_type == "critical"  ? base::LogLevel::kError
+                     : alert.alert_type == "warning" ? base::LogLevel::kWarning
+                                                     : base::LogLevel::kInfo;
+  base::log(level, "monitor", alert.message);
+}
+
+}  // namespace
+
+// Thread-safe. Its lock is held over nothing that can take long.
+struct MemoryMonitor::State {
+  State(std::vector<std::shared_ptr<const devices::Device>> watched, const base::Clock& the_clock,
+        Options how)
+      : devices(std::move(watched)),
+        clock(the_clock),
+        options(how),
+        history(ids_of(devices), options.interval),
+        evaluator(options.alerts),
+        answered(devices.size()) {}
+
+  // A receiver: what it wants of the three kinds, and the thread that tells it.
+  struct Receiver {
+    AlertCallback alert;
+    SampleCallback sample;
+    MinutesCallback minutes;
+    std::shared_ptr<Delivery> delivery;
+  };
+
+  void sample() EXCLUDES_LOCK(mutex);
+  void watch() EXCLUDES_LOCK(mutex);
+  // With a round's beginning: only if that round is still under way.
+  void accept(Sample sample, std::optional<TimePoint> round) EXCLUDES_LOCK(mutex);
+  Reading unanswered(std::size_t index, TimePoint since) const;
+  void sample_until_stopped(int mine) EXCLUDES_LOCK(mutex);
+  void watch_until_stopped(int mine) EXCLUDES_LOCK(mutex);
+  int add(Receiver receiver) EXCLUDES_LOCK(mutex);
+  std::vector<std::shared_ptr<Delivery>> deliveries() EXCLUDES_LOCK(mutex);
+
+  const std::vector<std::shared_ptr<const devices::Device>> devices;
+  const base::Clock& clock;
+  const Options options;
+
+  base::Mutex mutex;
+  base::CondVar changed;
+  History history GUARDED_BY(mutex);
+  AlertEvaluator evaluator GUARDED_BY(mutex);
+  std::deque<MemoryAlert> alerts GUARDED_BY(mutex);
+  std::optional<Sample> latest GUARDED_BY(mutex);
+  std::map<int, Receiver> receivers GUARDED_BY(mutex);
+  int next_receiver GUARDED_BY(mutex) = 1;
+  MonitorFigures figures GUARDED_BY(mutex);
+
+  // The round under way, if there is one.
+  std::optional<TimePoint> round_began GUARDED_BY(mutex);
+  std::vector<std::optional<Reading>> answered GUARDED_BY(mutex);  // in it, by device
+  bool overdue GUARDED_BY(mutex) = false;                          // it, and that was reported
+  std::uint64_t rounds GUARDED_BY(mutex) = 0;
+
+  bool monitoring GUARDED_BY(mutex) = false;
+  int stopping GUARDED_BY(mutex) = 0;  // the run that has to end; runs are numbered from 1
+  int run GUARDED_BY(mutex) = 0;
+  int threads GUARDED_BY(mutex) = 0;  // of the newest run
+};
+
+void MemoryMonitor::State::sample() {
+  bool with_processes = false;
+  {
+    base::MutexLock lock(mutex);
+    if (round_began) return;  // one is under way, and may hang
+    round_began = clock.now();
+    answered.assign(devices.size(), std::nullopt);
+    with_processes = rounds++ % static_cast<std::uint64_t>(std::max(options.processes_every, 1)) == 0;
+  }
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    Reading reading = read_device(*devices[i], with_processes);
+    base::MutexLock lock(mutex);
+    if (!with_processes && latest) reading.processes = latest->readings[i].processes;
+    answered[i] = std::move(reading);
+  }
+  Sample sample{clock.wall_now(), clock.now(), {}};
+  {
+    base::MutexLock lock(mutex);
+    for (auto& reading : answered) sample.readings.push_back(std::move(*reading));
+    figures.last_sample_seconds = std::chrono::duration<double>(sample.at - *round_began).count();
+    figures.total_sample_seconds += figures.last_sample_seconds;
+    round_began.reset();
+    overdue = false;
+  }
+  accept(std::move(sample), std::nullopt);
+}
+
+Reading MemoryMonitor::State::unanswered(std::size_t index, TimePoint since) const {
+  const devices::Device& device = *devices[index];
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(clock.now() - since).count();
+  Reading reading;
+  reading.device = device.id();
+  reading.name = device.name();
+  reading.uuid = device.uuid();
+  reading.bus_id = device.bus_id();
+  reading.answers = false;
+  reading.problem =
+      fmt::format("{}: its driver has not answered for {} s", base::to_string(reading.device), seconds);
+  return reading;
+}
+
+void MemoryMonitor::State::watch() {
+  std::optional<TimePoint> round;
+  Sample sample{clock.wall_now(), clock.now(), {}};
+  {
+    base::MutexLock lock(mutex);
+    round = round_began;
+    if (!round || sample.at - *round < options.patience) return;
+    if (!overdue) ++figures.overdue;
+    overdue = true;
+    for (std::size_t i = 0; i < devices.size(); ++i) {
+      sample.readings.push_back(answered[i] ? *answered[i] : unanswered(i, *round));
+    }
+  }
+  // The host is read from the kernel's own files, which do not hang.
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    if (devices[i]->id().kind == base::DeviceKind::kCpu) sample.readings[i] = read_device(*devices[i], false);
+  }
+  accept(std::move(sample), round);
+}
+
+void MemoryMonitor::State::accept(Sample sample, std::optional<TimePoint> round) {
+  std::vector<MemoryAlert> new_alerts;
+  std::vector<HistoryPoint> minutes;
+  std::vector<Receiver> tell;
+  const auto shared = std::make_shared<const Sample>(std::move(sample));
+  {
+    base::MutexLock lock(mutex);
+    if (round && round_began != round) return;  // the answers came after all
+    latest = *shared;
+    ++figures.samples;
+    minutes = history.add(*shared);
+    new_alerts = evaluator.evaluate(*shared);
+    for (const auto& alert : new_alerts) alerts.push_back(alert);
+    while (alerts.size() > kMaxAlerts) alerts.pop_front();
+    for (const auto& [number, receiver] : receivers) tell.push_back(receiver);
+    changed.notify_all();
+  }
+  for (const auto& alert : new_alerts) log_alert(alert);
+  for (const auto& receiver : tell) {
+    if (receiver.sample) receiver.delivery->post([to = receiver.sample, shared] { to(*shared); });
+    if (receiver.minutes && !minutes.empty()) {
+      receiver.delivery->post([to = receiver.minutes, minutes] { to(minutes); });
+    }
+    for (const auto& alert : new_alerts) {
+      if (receiver.alert) receiver.delivery->post([to = receiver.alert, alert] { to(alert); });
+    }
+  }
+}
+
+void MemoryMonitor::State::sample_until_stopped(int mine) {
+  TimePoint next = clock.now();
+  while (true) {
+    sample();
+    next = std::max(next + options.interval, clock.now());
+    base::MutexLock lock(mutex);
+    while (stopping < mine && clock.now() < next) clock.wait_until(changed, mutex, next);
+    if (stopping >= mine) break;
+  }
+  base::MutexLock lock(mutex);
+  if (mine == run) --threads;
+  changed.notify_all();
+}
+
+void MemoryMonitor::State::watch_until_stopped(int mine) {
+  while (true) {
+    {
+      base::MutexLock lock(mutex);
+      // While a driver hangs, the rest is read as often as ever.
+      const TimePoint next = clock.now() + (overdue ? options.interval : options.patience / 2);
+      while (stopping < mine && clock.now() < next) clock.wait_until(changed, mutex, next);
+      if (stopping >= mine) break;
+    }
+    watch();
+  }
+  base::MutexLock lock(mutex);
+  if (mine == run) --threads;
+  changed.notify_all();
+}
+
+int MemoryMonitor::State::add(Receiver receiver) {
+  receiver.delivery = std::make_shared<Delivery>("a receiver of notices");
+  base::MutexLock lock(mutex);
+  receivers[next_receiver] = std::move(receiver);
+  return next_receiver++;
+}
+
+std::vector<std::shared_ptr<Delivery>> MemoryMonitor::State::deliveries() {
+  std::vector<std::shared_ptr<Delivery>> all;
+  base::MutexLock lock(mutex);
+  for (const auto& [number, receiver] : receivers) all.push_back(receiver.delivery);
+  return all;
+}
+
+MemoryMonitor::MemoryMonitor(std::vector<std::shared_ptr<const devices::Device>> devices,
+                             const base::Clock& clock, Options options)
+    : state_(std::make_shared<State>(std::move(devices), clock, options)) {}
+
+MemoryMonitor::~MemoryMonitor() {
+  stop_monitoring();
+  for (const auto& delivery : state_->deliveries()) delivery->end();
+}
+
+bool MemoryMonitor::start_monitoring() {
+  const auto& devices = state_->devices;
+  const bool may_hang = std::any_of(devices.begin(), devices.end(), [](const auto& device) {
+    return device->id().kind != base::DeviceKind::kCpu;
+  });
+  int run = 0;
+  {
+    base::MutexLock lock(state_->mutex);
+    if (state_->monitoring) return false;
+    state_->monitoring = true;
+    run = ++state_->run;
+    state_->threads = may_hang ? 2 : 1;
+  }
+  std::thread([state = state_, run] { state->sample_until_stopped(run); }).detach();
+  if (may_hang) std::thread([state = state_, run] { state->watch_until_stopped(run); }).detach();
+  return true;
+}
+
+void MemoryMonitor::stop_monitoring() {
+  base::MutexLock lock(state_->mutex);
+  if (!state_->monitoring) return;
+  state_->monitoring = false;
+  state_->stopping = state_->run;
+  state_->changed.notify_all();
+  const TimePoint deadline = state_->clock.now() + state_->options.patience;
+  while (state_->threads > 0 && !state_->overdue && state_->clock.now() < deadline) {
+    state_->clock.wait_until(state_->changed, state_->mutex, deadline);
+  }
+}
+
+bool MemoryMonitor::is_monitoring() const {
+  base::MutexLock lock(state_->mutex);
+  return state_->monitoring;
+}
+
+std::chrono::nanoseconds MemoryMonitor::interval() const {
+  return state_->options.interval;
+}
+
+Sample MemoryMonitor::get_current_status() {
+  {
+    base::MutexLock lock(state_->mutex);
+    if (state_->latest) return *state_->latest;
+  }
+  state_->sample();
+  base::MutexLock lock(state_->mutex);
+  // Another thread's round may be the one under way: its end is the first sample.
+  while (!state_->latest) state_->changed.wait(state_->mutex);
+  return *state_->latest;
+}
+
+std::vector<HistoryPoint> MemoryMonitor::get_memory_history(int minutes) const {
+  const auto from = state_->clock.wall_now() - std::chrono::minutes(minutes);
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(from.time_since_epoch()).count();
+  base::MutexLock lock(state_->mutex);
+  return state_->history.since(since);
+}
+
+std::vector<MemoryAlert> MemoryMonitor::get_recent_alerts(int minutes) const {
+  const auto from = state_->clock.wall_now() - std::chrono::minutes(minutes);
+  std::vector<MemoryAlert> recent;
+  base::MutexLock lock(state_->mutex);
+  std::copy_if(state_->alerts.begin(), state_->alerts.end(), std::back_inserter(recent),
+               [&](const MemoryAlert& alert) { return alert.timestamp >= from; });
+  return recent;
+}
+
+std::map<std::pair<std::string, std::string>, AlertLevel> MemoryMonitor::firing() const {
+  base::MutexLock lock(state_->mutex);
+  return state_->evaluator.firing();
+}
+
+MonitorFigures MemoryMonitor::figures() const {
+  const auto deliveries = state_->deliveries();
+  MonitorFigures figures;
+  {
+    base::MutexLock lock(state_->mutex);
+    figures = state_->figures;
+  }
+  for (const auto& delivery : deliveries) figures.dropped += delivery->dropped();
+  return figures;
+}
+
+std::size_t MemoryMonitor::history_bytes() const {
+  base::MutexLock lock(state_->mutex);
+  return state_->history.bytes();
+}
+
+int MemoryMonitor::add_alert_callback(AlertCallback callback) {
+  return state_->add({std::move(callback), nullptr, nullptr, nullptr});
+}
+
+int MemoryMonitor::add_sample_callback(SampleCallback callback) {
+  return state_->add({nullptr, std::move(callback), nullptr, nullptr});
+}
+
+int MemoryMonitor::add_minutes_callback(MinutesCallback callback) {
+  return state_->add({nullptr, nullptr, std::move(callback), nullptr});
+}
+
+void MemoryMonitor::remove_callback(int number) {
+  std::shared_ptr<Delivery> delivery;
+  {
+    base::MutexLock lock(state_->mutex);
+    const auto found = state_->receivers.find(number);
+    if (found == state_->receivers.end()) return;
+    delivery = found->second.delivery;
+    state_->receivers.erase(found);
+  }
+  delivery->end();
+}
+
+void MemoryMonitor::drain_callbacks() {
+  for (const auto& delivery : state_->deliveries()) delivery->drain();
+}
+
+void MemoryMonitor::restore_history(const std::vector<HistoryPoint>& minutes) {
+  base::MutexLock lock(state_->mutex);
+  for (const auto& minute : minutes) state_->history.restore(minute);
+}
+
+void MemoryMonitor::sample() {
+  state_->sample();
+}
+
+void MemoryMonitor::watch() {
+  state_->watch();
+}
+
+}  // namespace greenroom::monitor
