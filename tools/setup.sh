@@ -5,11 +5,12 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(
   build-essential g++ cmake ninja-build pkg-config ccache python3
   nlohmann-json3-dev libyaml-cpp-dev libcli11-dev libspdlog-dev libsndfile1-dev libsoxr-dev libsqlite3-dev zlib1g-dev
-  libcpp-httplib-dev libgtest-dev libgmock-dev alsa-utils)
+  libcpp-httplib-dev libssl-dev libgtest-dev libgmock-dev alsa-utils)
 torch_packages=(libtorch-dev libopenblas0-pthread)
 lint_packages=(clang-14 clang-format-14 clang-tidy-14)
 fuzz_packages=(clang-14 libclang-rt-14-dev)
 test_packages=(python3-torch)
+metrics_test_packages=(prometheus)
 
 say() { printf '%s\n' "$*" >&2; }
 

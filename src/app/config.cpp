@@ -26,15 +26,11 @@ constexpr int kMaxMegabytes = 1 << 24;
 // Sections of which some settings are read, or will be.
 constexpr std::array<std::string_view, 6> kSections = {"gpu",    "ddsp_svc", "index_tts",
                                                        "system", "ui",       "audio"};
-// All settings of `gpu`, so that a misspelt budget does not go unnoticed.
-constexpr std::array<std::string_view, 8> kGpuSettings = {
+// All settings of `gpu` beside those of the monitor, so that a misspelt budget does not go unnoticed.
+constexpr std::array<std::string_view, 4> kGpuSettings = {
     "memory_budgets",
     "host_cache_mb",
-    "auto_cleanup_enabled",
-    "cleanup_threshold_percent",
     "idle_timeout_minutes",
-    "memory_monitoring_enabled",
-    "memory_monitoring_interval",
     "max_memory_usage_percent",
 };
 constexpr int kMaxEvents = 10'000'000;
@@ -108,7 +104,7 @@ class Setting {
     } else if (key_ == "ddsp_svc.pretrain_dir") {
       config.pretrain_dir = folder_ / text();
     } else {
-      return false;
+      return key_.starts_with("gpu.") && apply_monitoring(config.monitoring, key_.substr(4));
     }
     return true;
   }
@@ -136,6 +132,31 @@ class Setting {
     bool result = false;
     if (!value_.IsScalar() || !YAML::convert<bool>::decode(value_, result)) wrong("it must be true or false");
     return result;
+  }
+
+  double real(double low, double high) const {
+    double result = 0;
+    if (!value_.IsScalar() || !YAML::convert<double>::decode(value_, result) ||
+        !(result >= low && result <= high)) {
+      wrong(fmt::format("it must be a number from {} to {}", low, high));
+    }
+    return result;
+  }
+
+  bool apply_monitoring(MonitoringSettings& settings, const std::string& name) const {
+    if (const auto* setting = find_monitoring_number(name)) {
+      settings.*setting->field = real(setting->low, setting->high);
+    } else if (const auto* toggle = find_monitoring_switch(name)) {
+      settings.*toggle->field = yes_or_no();
+    } else if (name == kWebhookKey) {
+      settings.webhook_url = text();
+      if (!settings.webhook_url.starts_with("http://") && !settings.webhook_url.starts_with("https://")) {
+        wrong("it must begin with http:// or https://");
+      }
+    } else {
+      return false;
+    }
+    return true;
   }
 
   void read_budgets(Config& config) const {
@@ -181,7 +202,7 @@ void read_section(Config& config, const fs::path& file, const std::string& secti
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
     const std::string key = fmt::format("{}.{}", section, name);
     if (Setting(file, key, entry.second).apply(config)) continue;
-    const bool misspelt = section == "gpu" && !contains(kGpuSettings, name);
+    const bool misspelt = section == "gpu" && !contains(kGpuSettings, name) && !is_monitoring_setting(name);
     config.notices.push_back(
         misspelt ? ConfigNotice{base::LogLevel::kWarning,
                                 fmt::format("{}: there is no setting {}", file.string(), key)}
@@ -250,6 +271,7 @@ Config load_config(const std::optional<fs::path>& file) {
   }
   if (config.cache_dir.empty()) config.cache_dir = default_cache_dir();
   if (const auto device = variable("DEVICE")) config.device = *device;
+  if (const auto problem = find_contradiction(config.monitoring); !problem.empty()) fail(problem);
   if (const auto debug = variable("DEBUG"); debug && *debug != "0" && *debug != "false") {
     config.log_level = "DEBUG";
   }

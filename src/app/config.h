@@ -11,6 +11,7 @@
 
 #include "app/gpu_settings.h"
 #include "app/model_registry.h"
+#include "app/monitoring_settings.h"
 #include "base/device_id.h"
 #include "base/log.h"
 
@@ -38,6 +39,7 @@ struct Config {
   int threads = 0;                // of one inference on the CPU; 0: all cores
   std::string host = "127.0.0.1";
   int port = 7860;
+  MonitoringSettings monitoring;
   std::vector<ConfigNotice> notices;
 };
 

@@ -74,8 +74,11 @@ Engine::Engine(Config config)
       state_(config_.cache_dir, config_.max_events),
       gpu_settings_(config_.gpu),
       events_(&state_.history()) {
+  if (!discovery_.warning.empty()) base::log(base::LogLevel::kWarning, "app", discovery_.warning);
   use_kept_settings();
-  manager_ = std::make_unique<core::Manager>(make_budgets(config_, discovery_), clock_, &events_);
+  metrics_ = std::make_unique<EngineMetrics>(GREENROOM_VERSION, [this] { return metrics_state(); });
+  event_tap_ = std::make_unique<EventTap>(*metrics_, &events_);
+  manager_ = std::make_unique<core::Manager>(make_budgets(config_, discovery_), clock_, event_tap_.get());
   last_request_ = clock_.now();
   baseline_ = std::make_unique<core::Baseline>(*manager_, clock_, [this] { return quiet_time(); });
   registry_ = std::make_unique<ModelRegistry>(state_.store(), *manager_, *baseline_, model_source());
@@ -84,6 +87,7 @@ Engine::Engine(Config config)
   use_kept_tasks();
   use_kept_costs();
   caretaker_ = std::make_unique<Caretaker>(*manager_, discovery_.devices, [this] { return gpu_settings(); });
+  monitoring_ = make_monitoring();
   constexpr std::chrono::seconds kInterval{2};
   auto_management_ = std::make_unique<core::AutoManagement>(clock_, kInterval, duties());
 }
@@ -288,7 +292,8 @@ models::ConvertResult Engine::convert(const std::string& model_id, const audio::
   auto run = manager_->start_run(model_id);
   // Only the catalog makes models, and its conversion models are those of this type.
   const auto& voice = static_cast<const models::ConversionModel&>(run.model());
-  return voice.convert(run, run.device(), input, options, control);
+  return measured(std::string(voice.type()),
+                  [&] { return voice.convert(run, run.device(), input, options, control); });
 }
 
 std::optional<core::ModelInfo> Engine::model_info(const std::string& model_id) const {
@@ -316,9 +321,20 @@ Status Engine::status() const {
   Status status;
   status.uptime_seconds = std::chrono::duration<double>(clock_.now() - started_).count();
   const auto memory = manager_->memory();
+  const auto sample = monitoring_->latest();
   for (const auto& device : discovery_.devices) {
     DeviceStatus entry{device->id(), device->name()};
-    entry.memory = read_memory(*device, entry.problem);
+    if (sample) {
+      const auto reading = std::find_if(sample->readings.begin(), sample->readings.end(),
+                                        [&](const auto& one) { return one.device == entry.id; });
+      entry.memory = reading->memory.value_or(devices::DeviceMemory());
+      entry.problem = reading->problem;
+      entry.telemetry = reading->telemetry;
+      entry.processes = reading->processes;
+    } else {
+      entry.memory = read_memory(*device, entry.problem);
+    }
+    entry.uuid = device->uuid();
     for (const auto& ours : memory) {
       if (ours.device != entry.id) continue;
       entry.ledger = ours.totals;

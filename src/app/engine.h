@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,8 +12,11 @@
 
 #include "app/caretaker.h"
 #include "app/config.h"
+#include "app/engine_metrics.h"
 #include "app/event_hub.h"
+#include "app/event_tap.h"
 #include "app/model_registry.h"
+#include "app/monitoring.h"
 #include "app/state_folder.h"
 #include "audio/buffer.h"
 #include "base/clock.h"
@@ -34,7 +38,10 @@ struct DeviceStatus {
   std::string name;
   devices::DeviceMemory memory;  // what the system reports; zeros when it cannot be read
   std::string problem;           // why it cannot; empty when it can
-  core::LedgerTotals ledger;     // what the manager knows
+  std::string uuid;              // empty when it has none
+  devices::Telemetry telemetry;  // empty, as the processes, while the monitor does not run
+  std::vector<devices::ProcessUse> processes;
+  core::LedgerTotals ledger;  // what the manager knows
   std::vector<core::ComponentInfo> components;
 };
 
@@ -100,8 +107,14 @@ class Engine {
 
   // The CPU first.
   const std::vector<std::shared_ptr<const devices::Device>>& devices() const { return discovery_.devices; }
+  // What the devices say comes from the monitor while that runs, so a driver that hangs does not hang this.
   Status status() const;
   const Config& config() const { return config_; }
+
+  // Not running until somebody starts it.
+  Monitoring& monitoring() const { return *monitoring_; }
+  EngineMetrics& metrics() const { return *metrics_; }
+  const devices::Discovery& discovery() const { return discovery_; }
 
  private:
   std::uint64_t host_cache_bytes() const;
@@ -117,6 +130,11 @@ class Engine {
   std::vector<core::Duty> duties();
   std::chrono::nanoseconds idle_timeout() const;
   std::chrono::nanoseconds quiet_time() const;
+  std::unique_ptr<Monitoring> make_monitoring();
+  MetricsState metrics_state() const;
+  // Runs one inference and counts it.
+  models::ConvertResult measured(const std::string& model_type,
+                                 const std::function<models::ConvertResult()>& infer);
 
   Config config_;
   base::SystemClock clock_;
@@ -127,14 +145,18 @@ class Engine {
   mutable base::Mutex mutex_;
   GpuSettings gpu_settings_ GUARDED_BY(mutex_);
   std::vector<core::LearntLoad> kept_loads_ GUARDED_BY(mutex_);  // as last written
-  // The manager publishes into the hub and the hub writes into the history until the last: in that order.
+  // The manager publishes into the tap, that into the hub, and the hub writes into the history until the
+  // last: in that order.
   EventHub events_;
+  std::unique_ptr<EngineMetrics> metrics_;
+  std::unique_ptr<EventTap> event_tap_;
   std::unique_ptr<core::Manager> manager_;
   std::atomic<base::Clock::TimePoint> last_request_;
   std::unique_ptr<core::Baseline> baseline_;
   std::unique_ptr<ModelRegistry> registry_;
   std::unique_ptr<core::TaskProfiles> tasks_;
   std::unique_ptr<Caretaker> caretaker_;
+  std::unique_ptr<Monitoring> monitoring_;  // its hooks use what is above
   std::unique_ptr<core::AutoManagement> auto_management_;
 };
 

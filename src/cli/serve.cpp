@@ -6,8 +6,21 @@
 #include "app/engine.h"
 #include "cli/commands.h"
 #include "server/server.h"
+#include "server/webhook.h"
 
 namespace greenroom::cli {
+namespace {
+
+void start_monitoring(app::Engine& engine) {
+  const std::string url = engine.config().monitoring.webhook_url;
+  if (!url.empty()) {
+    engine.monitoring().monitor().add_alert_callback(
+        [url](const monitor::MemoryAlert& alert) { server::post_alert(url, alert); });
+  }
+  engine.monitoring().start();
+}
+
+}  // namespace
 
 int run_serve(const app::Config& config) {
   // Signals are taken by one thread that waits for them, so the rest of the program never runs in a handler.
@@ -19,6 +32,7 @@ int run_serve(const app::Config& config) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   app::Engine engine(config);
+  if (config.monitoring.enabled) start_monitoring(engine);
   server::Server server(engine, kVersion);
   const int port = server.bind(config.host, config.port);
   fmt::print("greenroom {} serves on http://{}:{} (Ctrl-C stops it)\n", kVersion, config.host, port);

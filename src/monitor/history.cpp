@@ -33,7 +33,7 @@ std::int64_t to_ms(base::Clock::WallTime time) {
 
 }  // namespace
 
-History::History(std::vector<base::DeviceId> devices, std::chrono::nanoseconds interval) {
+History::History(const std::vector<base::DeviceId>& devices, std::chrono::nanoseconds interval) {
   constexpr std::int64_t kMostMoments = 4096;
   const auto wanted =
       kRecent / std::max<std::chrono::nanoseconds>(interval, std::chrono::milliseconds(1)) + 1;

@@ -35,7 +35,7 @@ class History {
 
   // `interval` is the time between samples; with a shorter one than it was made for, the ten minutes get
   // shorter.
-  History(std::vector<base::DeviceId> devices, std::chrono::nanoseconds interval);
+  History(const std::vector<base::DeviceId>& devices, std::chrono::nanoseconds interval);
 
   // Returns the minutes that this sample completed, of devices that had something to say in them.
   std::vector<HistoryPoint> add(const Sample& sample);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "base/error.h"
@@ -71,7 +72,9 @@ struct MemoryMonitor::State {
     std::shared_ptr<Delivery> delivery;
   };
 
-  void sample() EXCLUDES_LOCK(mutex);
+  // One round for that run of the threads (0: for a caller of his own); a run that was told to stop gives up
+  // between two devices.
+  void sample(int mine) EXCLUDES_LOCK(mutex);
   void watch() EXCLUDES_LOCK(mutex);
   // With a round's beginning: only if that round is still under way.
   void accept(Sample sample, std::optional<TimePoint> round) EXCLUDES_LOCK(mutex);
@@ -104,10 +107,11 @@ struct MemoryMonitor::State {
   bool monitoring GUARDED_BY(mutex) = false;
   int stopping GUARDED_BY(mutex) = 0;  // the run that has to end; runs are numbered from 1
   int run GUARDED_BY(mutex) = 0;
-  int threads GUARDED_BY(mutex) = 0;  // of the newest run
+  bool sampling GUARDED_BY(mutex) = false;  // the newest run's threads are there
+  bool watching GUARDED_BY(mutex) = false;
 };
 
-void MemoryMonitor::State::sample() {
+void MemoryMonitor::State::sample(int mine) {
   bool with_processes = false;
   {
     base::MutexLock lock(mutex);
@@ -119,6 +123,11 @@ void MemoryMonitor::State::sample() {
   for (std::size_t i = 0; i < devices.size(); ++i) {
     Reading reading = read_device(*devices[i], with_processes);
     base::MutexLock lock(mutex);
+    if (mine > 0 && stopping >= mine) {  // and the clock may be gone
+      round_began.reset();
+      overdue = false;
+      return;
+    }
     if (!with_processes && latest) reading.processes = latest->readings[i].processes;
     answered[i] = std::move(reading);
   }
@@ -200,14 +209,15 @@ void MemoryMonitor::State::accept(Sample sample, std::optional<TimePoint> round)
 void MemoryMonitor::State::sample_until_stopped(int mine) {
   TimePoint next = clock.now();
   while (true) {
-    sample();
-    next = std::max(next + options.interval, clock.now());
+    sample(mine);
     base::MutexLock lock(mutex);
+    if (stopping >= mine) break;
+    next = std::max(next + options.interval, clock.now());
     while (stopping < mine && clock.now() < next) clock.wait_until(changed, mutex, next);
     if (stopping >= mine) break;
   }
   base::MutexLock lock(mutex);
-  if (mine == run) --threads;
+  if (mine == run) sampling = false;
   changed.notify_all();
 }
 
@@ -223,7 +233,7 @@ void MemoryMonitor::State::watch_until_stopped(int mine) {
     watch();
   }
   base::MutexLock lock(mutex);
-  if (mine == run) --threads;
+  if (mine == run) watching = false;
   changed.notify_all();
 }
 
@@ -261,7 +271,8 @@ bool MemoryMonitor::start_monitoring() {
     if (state_->monitoring) return false;
     state_->monitoring = true;
     run = ++state_->run;
-    state_->threads = may_hang ? 2 : 1;
+    state_->sampling = true;
+    state_->watching = may_hang;
   }
   std::thread([state = state_, run] { state->sample_until_stopped(run); }).detach();
   if (may_hang) std::thread([state = state_, run] { state->watch_until_stopped(run); }).detach();
@@ -274,8 +285,9 @@ void MemoryMonitor::stop_monitoring() {
   state_->monitoring = false;
   state_->stopping = state_->run;
   state_->changed.notify_all();
+  // Nobody waits for a driver that hangs; the thread in it touches nothing but this state afterwards.
   const TimePoint deadline = state_->clock.now() + state_->options.patience;
-  while (state_->threads > 0 && !state_->overdue && state_->clock.now() < deadline) {
+  while (state_->watching || (state_->sampling && !state_->overdue && state_->clock.now() < deadline)) {
     state_->clock.wait_until(state_->changed, state_->mutex, deadline);
   }
 }
@@ -294,11 +306,16 @@ Sample MemoryMonitor::get_current_status() {
     base::MutexLock lock(state_->mutex);
     if (state_->latest) return *state_->latest;
   }
-  state_->sample();
+  state_->sample(0);
   base::MutexLock lock(state_->mutex);
   // Another thread's round may be the one under way: its end is the first sample.
   while (!state_->latest) state_->changed.wait(state_->mutex);
   return *state_->latest;
+}
+
+std::optional<Sample> MemoryMonitor::newest() const {
+  base::MutexLock lock(state_->mutex);
+  return state_->latest;
 }
 
 std::vector<HistoryPoint> MemoryMonitor::get_memory_history(int minutes) const {
@@ -372,7 +389,7 @@ void MemoryMonitor::restore_history(const std::vector<HistoryPoint>& minutes) {
 }
 
 void MemoryMonitor::sample() {
-  state_->sample();
+  state_->sample(0);
 }
 
 void MemoryMonitor::watch() {

@@ -3,8 +3,11 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
-#include <thread>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -40,7 +43,7 @@ class MemoryMonitor {
   using SampleCallback = std::function<void(const Sample&)>;
   using MinutesCallback = std::function<void(const std::vector<HistoryPoint>&)>;
 
-  // `clock` is borrowed and outlives the monitor, and a driver's call that hangs.
+  // `clock` is borrowed and outlives the monitor.
   MemoryMonitor(std::vector<std::shared_ptr<const devices::Device>> devices, const base::Clock& clock)
       : MemoryMonitor(std::move(devices), clock, Options()) {}
   MemoryMonitor(std::vector<std::shared_ptr<const devices::Device>> devices, const base::Clock& clock,
@@ -57,6 +60,8 @@ class MemoryMonitor {
 
   // The newest sample; takes one when there is none, which waits for the devices.
   Sample get_current_status();
+  // The newest sample, if there is one.
+  std::optional<Sample> newest() const;
   // See History::since.
   std::vector<HistoryPoint> get_memory_history(int minutes) const;
   std::vector<MemoryAlert> get_recent_alerts(int minutes) const;

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "base/error.h"
@@ -19,6 +21,25 @@ namespace {
 constexpr int kNotFound = 404;
 constexpr int kServerError = 500;
 constexpr int kKeepAliveSeconds = 1;  // also how long stop() may wait for an idle browser
+
+// The paths that are served; any other is counted as one.
+const std::set<std::string> kRoutes = {"/", "/healthz", "/metrics", "/api/v1/status"};
+
+// A request stays in the thread that read it.
+thread_local std::chrono::steady_clock::time_point request_began;
+
+void measure_requests(httplib::Server& server, app::EngineMetrics& metrics) {
+  server.set_pre_routing_handler([](const httplib::Request&, httplib::Response&) {
+    request_began = std::chrono::steady_clock::now();
+    return httplib::Server::HandlerResponse::Unhandled;
+  });
+  server.set_logger([&metrics](const httplib::Request& request, const httplib::Response& response) {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - request_began;
+    const bool known = kRoutes.contains(request.path);
+    metrics.observe_request(known ? request.path : "other", known ? request.method : "", response.status,
+                            passed.count());
+  });
+}
 
 std::string dump(const base::Json& json) {
   return json.dump(2, ' ', false, base::Json::error_handler_t::replace) + "\n";
@@ -41,6 +62,10 @@ Server::Server(const app::Engine& engine, const std::string& version) : http_(st
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   });
   server.set_keep_alive_timeout(kKeepAliveSeconds);
+  measure_requests(server, engine.metrics());
+  server.Get("/metrics", [&engine](const httplib::Request&, httplib::Response& response) {
+    response.set_content(engine.metrics().render(), "text/plain; version=0.0.4; charset=utf-8");
+  });
   server.Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
     response.set_content("ok\n", "text/plain; charset=utf-8");
   });

@@ -56,6 +56,27 @@ TEST_F(ConfigTest, HasDefaultsWithoutAFile) {
   EXPECT_TRUE(config.memory_budgets.empty());
 }
 
+TEST_F(ConfigTest, ReadsHowTheDevicesAreWatched) {
+  const auto config = read(R"(
+gpu:
+  memory_monitoring_enabled: false
+  memory_monitoring_interval: 0.5
+  alert_warning_percent: 60
+  alert_webhook_url: http://localhost:9/hook
+)");
+  EXPECT_FALSE(config.monitoring.enabled);
+  EXPECT_EQ(config.monitoring.interval_seconds, 0.5);
+  EXPECT_EQ(config.monitoring.warning_percent, 60);
+  EXPECT_EQ(config.monitoring.critical_percent, 90);
+  EXPECT_EQ(config.monitoring.webhook_url, "http://localhost:9/hook");
+  EXPECT_TRUE(config.notices.empty());
+  EXPECT_THAT(error_of("gpu: {memory_monitoring_interval: 0}"), HasSubstr("from 0.1 to 3600"));
+  EXPECT_THAT(error_of("gpu: {memory_monitoring_interval: .nan}"), HasSubstr("from 0.1 to 3600"));
+  EXPECT_THAT(error_of("gpu: {alert_webhook_url: gopher}"), HasSubstr("http://"));
+  EXPECT_THAT(error_of("gpu: {memory_history_kept: 7}"), HasSubstr("true or false"));
+  EXPECT_THAT(error_of("gpu: {alert_warning_percent: 95}"), HasSubstr("above gpu.alert_critical_percent 90"));
+}
+
 TEST_F(ConfigTest, ReadsEverySetting) {
   const Config config = read(R"(
 gpu: {memory_budgets: {cpu: 2GiB, "cuda:1": 512 MiB}, auto_cleanup_enabled: false, cleanup_threshold_percent: 70.5,

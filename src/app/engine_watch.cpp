@@ -1,0 +1,65 @@
+// What the engine does with what it sees: the monitor's hooks, and the figures for Prometheus.
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "app/engine.h"
+#include "base/error.h"
+#include "base/log.h"
+
+namespace greenroom::app {
+
+std::unique_ptr<Monitoring> Engine::make_monitoring() {
+  auto watched = discovery_.devices;
+  watched.insert(watched.end(), discovery_.observed.begin(), discovery_.observed.end());
+  Monitoring::Hooks hooks;
+  hooks.alert = [this](const monitor::MemoryAlert& alert) {
+    core::Event event;
+    event.type = core::EventType::kAlert;
+    for (const auto& device : discovery_.devices) {
+      if (base::to_string(device->id()) == alert.device) event.device = device->id();
+    }
+    event.message = alert.message;
+    event.cause = alert.rule + " " + alert.alert_type;
+    manager_->publish(std::move(event));
+    // A device that fills up gets its clean-up now, not at the caretaker's next look.
+    if (alert.rule == "memory" && alert.alert_type != "cleared") caretaker_->look();
+  };
+  return std::make_unique<Monitoring>(std::move(watched), clock_, config_.monitoring, config_.cache_dir,
+                                      std::move(hooks));
+}
+
+MetricsState Engine::metrics_state() const {
+  MetricsState state;
+  state.uptime_seconds = std::chrono::duration<double>(clock_.now() - started_).count();
+  if (auto sample = monitoring_->latest()) {
+    state.sample = std::move(*sample);
+  } else if (!monitoring_->monitor().is_monitoring()) {
+    state.sample = monitoring_->monitor().get_current_status();
+  }
+  state.ledgers = manager_->memory();
+  state.models = manager_->list();
+  state.monitor = monitoring_->monitor().figures();
+  state.monitor_interval_seconds = config_.monitoring.interval_seconds;
+  state.firing = monitoring_->monitor().firing();
+  return state;
+}
+
+models::ConvertResult Engine::measured(const std::string& model_type,
+                                       const std::function<models::ConvertResult()>& infer) {
+  const auto began = clock_.now();
+  const auto passed = [&] { return std::chrono::duration<double>(clock_.now() - began).count(); };
+  try {
+    auto result = infer();
+    metrics_->observe_inference(model_type, "ok", passed());
+    for (const auto& stage : result.stage_times) {
+      metrics_->observe_stage(model_type, stage.stage, stage.seconds);
+    }
+    return result;
+  } catch (const base::Error& error) {
+    metrics_->observe_inference(model_type, std::string(base::error_code_name(error.code())), passed());
+    throw;
+  }
+}
+
+}  // namespace greenroom::app
