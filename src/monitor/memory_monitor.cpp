@@ -123,9 +123,9 @@ void MemoryMonitor::State::sample(int mine) {
   for (std::size_t i = 0; i < devices.size(); ++i) {
     Reading reading = read_device(*devices[i], with_processes);
     base::MutexLock lock(mutex);
+    overdue = false;  // it answers; whoever stops may wait for this thread again
     if (mine > 0 && stopping >= mine) {  // and the clock may be gone
       round_began.reset();
-      overdue = false;
       return;
     }
     if (!with_processes && latest) reading.processes = latest->readings[i].processes;
@@ -138,7 +138,6 @@ void MemoryMonitor::State::sample(int mine) {
     figures.last_sample_seconds = std::chrono::duration<double>(sample.at - *round_began).count();
     figures.total_sample_seconds += figures.last_sample_seconds;
     round_began.reset();
-    overdue = false;
   }
   accept(std::move(sample), std::nullopt);
 }

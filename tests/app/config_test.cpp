@@ -124,7 +124,7 @@ TEST_F(ConfigTest, AnEmptyFileEmptySectionsAndEmptySettingsChangeNothing) {
 }
 
 TEST_F(ConfigTest, SettingsNotUsedYetAreToldQuietly) {
-  const Config config = read("index_tts: {model_dir: x}\ngpu: {memory_monitoring_enabled: true}");
+  const Config config = read("index_tts: {model_dir: x}\ngpu: {max_memory_usage_percent: 90}");
   ASSERT_EQ(config.notices.size(), 2U);
   EXPECT_EQ(config.notices[0].level, base::LogLevel::kInfo);
   EXPECT_THAT(config.notices[0].message, HasSubstr("index_tts.model_dir"));

@@ -78,6 +78,7 @@ TEST_F(MonitoringTest, AFolderThatCannotBeUsedLosesTheFileAndNothingElse) {
   Monitoring monitoring(devices(), clock_, {}, file, {});
   monitoring.start();
   monitoring.monitor().stop_monitoring();
+  monitoring.monitor().sample();
   EXPECT_GE(monitoring.monitor().figures().samples, 1u);
 }
 
