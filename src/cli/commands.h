@@ -33,12 +33,33 @@ struct ConvertCheckpointArguments {
   bool force = false;
 };
 
+// `language` is "en", "zh" or empty: what the environment says.
+struct GpuArguments {
+  bool json = false;
+  bool watch = false;
+  double interval_seconds = 2;
+  std::string language;
+};
+
+struct CheckArguments {
+  std::vector<std::string> models;  // beside those that are registered
+  std::string language;
+};
+
+struct TopArguments {
+  double interval_seconds = 1;
+  int count = 0;  // screens to show; 0: until somebody has seen enough
+  std::string language;
+};
+
 int run_convert(const app::Config& config, const ConvertArguments& arguments);
 int run_estimate(const app::Config& config, const EstimateArguments& arguments);
 int run_inspect(const std::filesystem::path& path, bool json, bool verify);
 int run_convert_checkpoint(const ConvertCheckpointArguments& arguments);
 int run_demo_models(const std::filesystem::path& folder, bool real_dimensions);
-int run_gpu(bool json);
+int run_gpu(const GpuArguments& arguments);
+int run_check(const app::Config& config, const CheckArguments& arguments);
+int run_top(const app::Config& config, const TopArguments& arguments);
 int run_serve(const app::Config& config);
 
 }  // namespace greenroom::cli

@@ -36,6 +36,9 @@ struct Arguments {
   ConvertArguments convert;
   EstimateArguments estimate;
   ConvertCheckpointArguments convert_checkpoint;
+  GpuArguments gpu;
+  CheckArguments check;
+  TopArguments top;
   fs::path folder;
   fs::path file;
 };
@@ -150,7 +153,12 @@ int dispatch(CLI::App& program, Arguments& arguments) {
     return run_convert_checkpoint(arguments.convert_checkpoint);
   }
   if (program.got_subcommand("demo-models")) return run_demo_models(arguments.folder, arguments.real);
-  if (program.got_subcommand("gpu")) return run_gpu(arguments.json);
+  if (program.got_subcommand("gpu")) {
+    arguments.gpu.json = arguments.json;
+    return run_gpu(arguments.gpu);
+  }
+  if (program.got_subcommand("check")) return run_check(config, arguments.check);
+  if (program.got_subcommand("top")) return run_top(config, arguments.top);
   return run_serve(config);
 }
 
@@ -178,6 +186,33 @@ void add_checkpoint_commands(CLI::App& program, Arguments& arguments) {
   convert->add_flag("--force", options.force, "Overwrite an existing file");
 }
 
+void add_language(CLI::App& command, std::string& language) {
+  command.add_option("--lang", language, "en or zh (default: what LANG says)")
+      ->check(CLI::IsMember({"en", "zh"}));
+}
+
+void add_watching_commands(CLI::App& program, Arguments& arguments) {
+  const CLI::Range interval(0.1, 3600.0);
+  auto* gpu = program.add_subcommand("gpu", "Show the devices, their memory and who uses it");
+  gpu->add_flag("--json", arguments.json, "As JSON");
+  gpu->add_flag("--watch,-w", arguments.gpu.watch, "Again and again, until Ctrl-C");
+  gpu->add_option("--interval", arguments.gpu.interval_seconds, "Seconds between two looks")
+      ->capture_default_str()
+      ->check(interval);
+  add_language(*gpu, arguments.gpu.language);
+  auto* check =
+      program.add_subcommand("check", "Say what is there, what is missing, and what to do about it");
+  check->add_option("MODEL", arguments.check.models, "Models to look at, beside those that are registered");
+  add_language(*check, arguments.check.language);
+  auto* top = program.add_subcommand("top", "Devices and models on a screen that keeps up; q quits");
+  top->add_option("--interval", arguments.top.interval_seconds, "Seconds between two screens")
+      ->capture_default_str()
+      ->check(interval);
+  top->add_option("--count,-n", arguments.top.count, "End after so many screens")
+      ->check(CLI::NonNegativeNumber);
+  add_language(*top, arguments.top.language);
+}
+
 void describe(CLI::App& program, Arguments& arguments) {
   program.set_version_flag("--version", fmt::format("greenroom {}", kVersion));
   program.add_option("--config", arguments.config_file, "Configuration file (YAML)");
@@ -202,8 +237,7 @@ void describe(CLI::App& program, Arguments& arguments) {
   auto* demo = program.add_subcommand("demo-models", "Write small made-up models to try things out with");
   demo->add_option("DIR", arguments.folder, "Where to write them")->required();
   demo->add_flag("--real", arguments.real, "At the size of published models, about 1.2 GB");
-  auto* gpu = program.add_subcommand("gpu", "Show the devices and their memory");
-  gpu->add_flag("--json", arguments.json, "As JSON");
+  add_watching_commands(program, arguments);
 }
 
 int run(int argc, char** argv) {

@@ -41,6 +41,21 @@ void measure_requests(httplib::Server& server, app::EngineMetrics& metrics) {
   });
 }
 
+// httplib would share the port with whoever else listens on it.
+void keep_port_to_ourselves(httplib::Server& server) {
+  server.set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  });
+}
+
+[[noreturn]] void fail_to_bind(const std::string& host, int port) {
+  throw base::Error(
+      base::ErrorCode::kUnavailable,
+      fmt::format("cannot listen on {}:{}: {}; is another program using the port? Choose one with --port",
+                  host, port, std::strerror(errno)));
+}
+
 std::string dump(const base::Json& json) {
   return json.dump(2, ' ', false, base::Json::error_handler_t::replace) + "\n";
 }
@@ -56,11 +71,7 @@ struct Server::Http {
 
 Server::Server(const app::Engine& engine, const std::string& version) : http_(std::make_unique<Http>()) {
   auto& server = http_->server;
-  // httplib would share the port with whoever else listens on it.
-  server.set_socket_options([](socket_t socket) {
-    const int yes = 1;
-    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  });
+  keep_port_to_ourselves(server);
   server.set_keep_alive_timeout(kKeepAliveSeconds);
   measure_requests(server, engine.metrics());
   server.Get("/metrics", [&engine](const httplib::Request&, httplib::Response& response) {
@@ -110,10 +121,7 @@ int Server::bind(const std::string& host, int port) {
   } else if (http_->server.bind_to_port(host, port)) {
     return port;
   }
-  throw base::Error(
-      base::ErrorCode::kUnavailable,
-      fmt::format("cannot listen on {}:{}: {}; is another program using the port? Choose one with --port",
-                  host, port, std::strerror(errno)));
+  fail_to_bind(host, port);
 }
 
 void Server::run() {
@@ -130,6 +138,13 @@ void Server::stop() {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   if (http_->stage == Http::Stage::kRunning) http_->server.stop();
+}
+
+void check_port(const std::string& host, int port) {
+  httplib::Server server;
+  keep_port_to_ourselves(server);
+  if (port == 0 || server.bind_to_port(host, port)) return;
+  fail_to_bind(host, port);
 }
 
 }  // namespace greenroom::server

@@ -31,4 +31,7 @@ class Server {
   std::unique_ptr<Http> http_;
 };
 
+// Throws base::Error(kUnavailable) when a server could not listen there now.
+void check_port(const std::string& host, int port);
+
 }  // namespace greenroom::server

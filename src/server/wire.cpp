@@ -1,8 +1,6 @@
 #include "server/wire.h"
 
-#include <optional>
-#include <utility>
-#include <vector>
+#include "server/device_json.h"
 
 namespace greenroom::server {
 namespace {
@@ -15,53 +13,6 @@ base::Json to_json(const core::ComponentInfo& component) {
           {"state", core::component_state_name(component.state)},
           {"models", component.holders},
           {"leases", component.leases}};
-}
-
-template <typename Value>
-void put(base::Json& json, const char* name, const std::optional<Value>& value) {
-  if (value) json[name] = *value;
-}
-
-base::Json to_json(const devices::Telemetry& telemetry) {
-  base::Json json = base::Json::object();
-  put(json, "utilisation_percent", telemetry.utilisation_percent);
-  put(json, "memory_utilisation_percent", telemetry.memory_utilisation_percent);
-  put(json, "temperature_celsius", telemetry.temperature_celsius);
-  put(json, "memory_temperature_celsius", telemetry.memory_temperature_celsius);
-  put(json, "thermal_headroom_celsius", telemetry.thermal_headroom_celsius);
-  put(json, "fan_percent", telemetry.fan_percent);
-  put(json, "power_watts", telemetry.power_watts);
-  put(json, "power_limit_watts", telemetry.power_limit_watts);
-  put(json, "energy_joules", telemetry.energy_joules);
-  put(json, "clock_mhz", telemetry.clock_mhz);
-  put(json, "memory_clock_mhz", telemetry.memory_clock_mhz);
-  put(json, "pcie_generation", telemetry.pcie_generation);
-  put(json, "pcie_lanes", telemetry.pcie_lanes);
-  put(json, "ecc_corrected", telemetry.ecc_corrected);
-  put(json, "ecc_uncorrected", telemetry.ecc_uncorrected);
-  put(json, "cores", telemetry.cores);
-  if (telemetry.throttle_reasons) {
-    json["throttle_reasons"] = devices::throttle_reason_names(*telemetry.throttle_reasons);
-  }
-  return json;
-}
-
-base::Json to_json(const std::vector<devices::ProcessUse>& processes) {
-  base::Json list = base::Json::array();
-  for (const auto& process : processes) {
-    base::Json json = {{"pid", process.pid}, {"name", process.name}, {"ours", process.ours}};
-    put(json, "bytes", process.bytes);
-    list.push_back(std::move(json));
-  }
-  return list;
-}
-
-base::Json to_json(const devices::DeviceMemory& memory) {
-  base::Json json = {{"total", memory.total}, {"free", memory.free}, {"used", memory.used()}};
-  if (memory.reserved > 0) json["reserved"] = memory.reserved;
-  if (memory.shared_with_host) json["shared_with_host"] = true;
-  put(json, "gpu_used", memory.gpu_used);
-  return json;
 }
 
 base::Json to_json(const app::DeviceStatus& device) {
