@@ -33,7 +33,9 @@ class Report {
   // Not there, and not needed.
   void note(const std::string& what) { fmt::print("- {}\n", harmless(what)); }
   void bad(const std::string& what, const std::string& remedy) {
-    fmt::print("✗ {}\n  {} {}\n", harmless(what), say("→", "→"), harmless(remedy));
+    std::string line = what;
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    fmt::print("✗ {}\n  → {}\n", harmless(line), harmless(remedy));
     ++missing_;
   }
   const char* say(const char* english, const char* chinese) const {

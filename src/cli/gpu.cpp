@@ -81,7 +81,7 @@ std::string state_line(const devices::Telemetry& telemetry, Language language) {
     parts.push_back(fmt::format("PCIe {} x{}", *telemetry.pcie_generation, *telemetry.pcie_lanes));
   }
   add("{:.3g} cores", "{:.3g} 核", telemetry.cores);
-  add("{} memory errors", "{} 个显存错误", telemetry.ecc_uncorrected);
+  add("memory errors: {}", "显存错误: {}", telemetry.ecc_uncorrected);
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
@@ -129,6 +129,7 @@ int run_gpu(const GpuArguments& arguments) {
   const base::SystemClock clock;
   monitor::MemoryMonitor::Options options;
   options.processes_every = 1;
+  options.log_alerts = false;
   monitor::MemoryMonitor monitor(all_of(discovery), clock, options);
   const bool on_terminal = ::isatty(STDOUT_FILENO) != 0;
   while (true) {

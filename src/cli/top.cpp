@@ -43,7 +43,7 @@ struct View {
 class Source {
  public:
   Source(const app::Config& config, Language language)
-      : config_(config), language_(language), monitor_(devices(), clock_) {}
+      : config_(config), language_(language), monitor_(devices(), clock_, quiet()) {}
 
   View look() {
     View view;
@@ -60,6 +60,12 @@ class Source {
     auto all = std::move(discovery.devices);
     all.insert(all.end(), discovery.observed.begin(), discovery.observed.end());
     return all;
+  }
+
+  static monitor::MemoryMonitor::Options quiet() {
+    monitor::MemoryMonitor::Options options;
+    options.log_alerts = false;
+    return options;
   }
 
   bool read_daemon(View& view) const {

@@ -193,7 +193,9 @@ void MemoryMonitor::State::accept(Sample sample, std::optional<TimePoint> round)
     for (const auto& [number, receiver] : receivers) tell.push_back(receiver);
     changed.notify_all();
   }
-  for (const auto& alert : new_alerts) log_alert(alert);
+  for (const auto& alert : new_alerts) {
+    if (options.log_alerts) log_alert(alert);
+  }
   for (const auto& receiver : tell) {
     if (receiver.sample) receiver.delivery->post([to = receiver.sample, shared] { to(*shared); });
     if (receiver.minutes && !minutes.empty()) {

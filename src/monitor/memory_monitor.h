@@ -37,6 +37,7 @@ class MemoryMonitor {
     // Without an answer for so long, a device is reported as not answering.
     std::chrono::nanoseconds patience = std::chrono::seconds(10);
     AlertOptions alerts;
+    bool log_alerts = true;
     int processes_every = 5;  // samples; who holds memory changes slowly and is dear to ask
   };
   using AlertCallback = std::function<void(const MemoryAlert&)>;
