@@ -7,7 +7,8 @@ UPSTREAM is a checkout of github.com/index-tts/index-tts. Needs PyTorch; modules
 need are replaced by empty ones where they are not installed.
 """
 import argparse
-import importlib.util
+import importlib.abc
+import importlib.machinery
 import sys
 import time
 import types
@@ -25,11 +26,50 @@ class Settings(dict):
             raise AttributeError(name) from None
 
 
-def stand_in(name, **contents):
-    if importlib.util.find_spec(name.split(".")[0]) is None:
-        module = types.ModuleType(name)
-        module.__dict__.update(contents)
-        sys.modules[name] = module
+class Nothing:
+    """Whatever a module that is not installed would have had."""
+
+    def __init_subclass__(cls, **unused):
+        super().__init_subclass__()
+
+    def __getattr__(self, name):
+        return self
+
+    def __call__(self, *unused, **also_unused):
+        return self
+
+
+def missing(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Nothing if name[0].isupper() else Nothing()
+
+
+class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Empty modules in place of those that are not installed."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] not in ("huggingface_hub", "librosa", "tqdm", "einops", "matplotlib", "munch", "scipy"):
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec):
+        module = types.ModuleType(spec.name)
+        module.__getattr__ = missing
+        if spec.name == "tqdm":
+            module.tqdm = lambda items, **unused: items
+        return module
+
+    def exec_module(self, module):
+        pass
+
+
+def attention(q, k, v, attn_mask=None, dropout_p=0.0):
+    """torch.nn.functional.scaled_dot_product_attention, which PyTorch 1.13 does not have."""
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    if attn_mask is not None:
+        scores = scores.masked_fill(~attn_mask, float("-inf"))
+    return scores.softmax(-1) @ v
 
 
 def load_vocoder(folder):
@@ -79,14 +119,9 @@ def main():
     parser.add_argument("--only", default="")
     options = parser.parse_args()
     sys.path.insert(0, options.upstream)
-    nothing = type("Nothing", (), {})
-    stand_in("huggingface_hub", PyTorchModelHubMixin=type("Mixin", (), {"__init_subclass__": classmethod(
-        lambda cls, **unused: None)}), hf_hub_download=nothing)
-    stand_in("librosa")
-    stand_in("librosa.util", normalize=nothing, pad_center=nothing, tiny=nothing)
-    stand_in("librosa.filters", mel=nothing)
-    stand_in("tqdm", tqdm=lambda items, **unused: items)
-    stand_in("einops", rearrange=nothing)
+    sys.meta_path.append(StandIns())
+    if not hasattr(torch.nn.functional, "scaled_dot_product_attention"):
+        torch.nn.functional.scaled_dot_product_attention = attention
     torch.set_num_threads(options.threads)
     torch.manual_seed(1)
     rate = 22050 / 256
@@ -97,17 +132,17 @@ def main():
             vocoder = load_vocoder(options.folder)
             mel = torch.randn(1, 80, frames) * 2 - 5
             vocoder(mel[:, :, :8])
-            started = time.perf_counter()
+            started = time.process_time()
             vocoder(mel)
-            spent = time.perf_counter() - started
+            spent = time.process_time() - started
             print(f"vocoder, {frames} frames: {spent:.2f} s, RTF {spent / options.seconds:.2f}")
         if options.only != "vocoder":
             flow = load_flow(options.folder)
             total = reference + frames
-            started = time.perf_counter()
+            started = time.process_time()
             flow.inference(torch.randn(1, total, 512), torch.LongTensor([total]), torch.randn(1, 80, reference),
                            torch.randn(1, 192), None, options.steps, inference_cfg_rate=0.7)
-            spent = time.perf_counter() - started
+            spent = time.process_time() - started
             print(f"flow, {reference} + {frames} frames, {options.steps} steps: {spent:.2f} s, "
                   f"{spent / options.steps:.3f} s a step")
 

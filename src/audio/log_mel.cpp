@@ -49,7 +49,8 @@ std::vector<Filter> support(const std::vector<float>& filters, std::size_t bins)
 }  // namespace
 
 std::int64_t log_mel_frames(std::int64_t samples, const LogMelSettings& settings) {
-  const std::int64_t padded = samples + 2 * ((settings.n_fft - settings.hop) / 2);
+  const std::int64_t pad = (settings.n_fft - settings.hop) / 2;
+  const std::int64_t padded = samples + 2 * pad;
   return padded < settings.n_fft ? 0 : (padded - settings.n_fft) / settings.hop + 1;
 }
 

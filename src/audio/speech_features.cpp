@@ -82,8 +82,8 @@ void log_mels(std::span<const std::complex<double>> bins, const FilterBank& bank
 std::array<double, kMels> bin_means(const std::vector<float>& features) {
   std::array<double, kMels> means{};
   for (std::size_t i = 0; i < features.size(); ++i) means[i % kMels] += features[i];
-  const auto frames = static_cast<double>(features.size() / kMels);
-  for (double& mean : means) mean /= frames;
+  const std::size_t frames = features.size() / kMels;
+  for (double& mean : means) mean /= static_cast<double>(frames);
   return means;
 }
 
