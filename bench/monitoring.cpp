@@ -1,6 +1,7 @@
 // What watching costs: processor time of a sample with eight GPUs, and the bytes of a day of history.
 //
-//   GREENROOM_NVML_LIBRARY=.../libnvidia-ml.so.1 GREENROOM_NVML_SCENARIO=... greenroom_monitoring_bench [SAMPLES]
+//   GREENROOM_NVML_LIBRARY=.../libnvidia-ml.so.1 GREENROOM_NVML_SCENARIO=... greenroom_monitoring_bench
+//   [SAMPLES]
 #include <sys/resource.h>
 
 #include <cstdio>
@@ -33,8 +34,8 @@ int main(int argc, char** argv) {
   for (int i = 0; i < samples; ++i) monitor.sample();
   const double each = (cpu_microseconds() - before) / samples;
   const auto devices = discovery.devices.size();
-  std::printf("%zu devices, %d samples: %.0f us of processor time each (at 2 s: %.4f %% of a core)\n", devices,
-              samples, each, each / 2e6 * 100);
+  std::printf("%zu devices, %d samples: %.0f us of processor time each (at 2 s: %.4f %% of a core)\n",
+              devices, samples, each, each / 2e6 * 100);
   std::printf("a day of history: %zu bytes, %zu a device\n", monitor.history_bytes(),
               monitor.history_bytes() / devices);
   return 0;

@@ -42,7 +42,7 @@ TEST(Gpu, SaysWhoUsesWhat) {
   EXPECT_THAT(text.out,
               AllOf(HasSubstr("NVIDIA driver 560.35.03, CUDA 12.6"), HasSubstr("cuda:0"),
                     HasSubstr("GPU-h200  00000000:18:00.0"), HasSubstr("50.6 GiB of 140.4 GiB in use (36 %)"),
-                    HasSubstr("37 % busy"), HasSubstr("35 °C below slow-down"), HasSubstr("321 / 700 W"),
+                    HasSubstr("37 % busy"), HasSubstr("35 °C below slow-down"), HasSubstr("322 / 700 W"),
                     HasSubstr("slowed down by: power_cap"), HasSubstr("1000.0 MiB")));
 }
 
@@ -93,10 +93,11 @@ TEST(Check, SaysWhatIsThereAndWhatIsNot) {
       {"--config", config.string(), "--port", "0", "check", "--lang", "en", "/nowhere/model_0.pt"},
       with(scenario.variables(), "GREENROOM_MODELS_LIBRARY=/nonexistent"));
   EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.out, AllOf(HasSubstr("✓ NVIDIA driver 560.35.03"), HasSubstr("✓ cuda:0: NVIDIA H200"),
-                                 HasSubstr("✗ /nonexistent"), HasSubstr("✗ ddsp_svc.pretrain_dir"),
-                                 HasSubstr("✗ model /nowhere/model_0.pt"), HasSubstr("✓ cache: "),
-                                 HasSubstr("3 missing.")));
+  EXPECT_THAT(
+      outcome.out,
+      AllOf(HasSubstr("✓ NVIDIA driver 560.35.03"), HasSubstr("✓ cuda:0: NVIDIA H200"),
+            HasSubstr("✗ the models library was not found"), HasSubstr("✗ ddsp_svc.pretrain_dir"),
+            HasSubstr("✗ model /nowhere/model_0.pt"), HasSubstr("✓ cache: "), HasSubstr("3 missing.")));
 }
 
 TEST(Check, AGpuThatIsAskedForAndAbsentIsMissing) {
