@@ -27,13 +27,16 @@ constexpr int kMaxMegabytes = 1 << 24;
 constexpr std::array<std::string_view, 6> kSections = {"gpu",    "ddsp_svc", "index_tts",
                                                        "system", "ui",       "audio"};
 // All settings of `gpu` beside those of the monitor, so that a misspelt budget does not go unnoticed.
-constexpr std::array<std::string_view, 4> kGpuSettings = {
+constexpr std::array<std::string_view, 6> kGpuSettings = {
     "memory_budgets",
     "host_cache_mb",
     "idle_timeout_minutes",
     "max_memory_usage_percent",
+    "eviction_policy",
+    "min_residence_seconds",
 };
 constexpr int kMaxEvents = 10'000'000;
+constexpr int kMaxResidenceSeconds = 86'400;
 
 template <typename List>
 bool contains(const List& list, std::string_view name) {
@@ -80,6 +83,14 @@ class Setting {
       read_budgets(config);
     } else if (key_ == "gpu.host_cache_mb") {
       config.host_cache_bytes = static_cast<std::uint64_t>(number(0, kMaxMegabytes)) << 20;
+    } else if (key_ == "gpu.max_memory_usage_percent") {
+      config.max_memory_usage_percent = number(1, 100);
+    } else if (key_ == "gpu.eviction_policy") {
+      const auto policy = core::parse_eviction_policy(text());
+      if (!policy) wrong("it must be cost or lru");
+      config.eviction_policy = *policy;
+    } else if (key_ == "gpu.min_residence_seconds") {
+      config.min_residence_seconds = number(0, kMaxResidenceSeconds);
     } else if (key_ == "system.device") {
       config.device = text();
     } else if (key_ == "system.cache_dir") {

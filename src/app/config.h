@@ -14,6 +14,7 @@
 #include "app/monitoring_settings.h"
 #include "base/device_id.h"
 #include "base/log.h"
+#include "core/policy.h"
 
 namespace greenroom::app {
 
@@ -35,8 +36,11 @@ struct Config {
   std::string log_level = "WARNING";
   // Host memory for copies of weights that were on a GPU; a quarter of the machine's when absent.
   std::optional<std::uint64_t> host_cache_bytes;
-  bool share_equal_files = true;  // files with the same bytes under different names are loaded once
-  int threads = 0;                // of one inference on the CPU; 0: all cores
+  double max_memory_usage_percent = 90;  // of a device, weights and workspace together
+  core::EvictionPolicy eviction_policy = core::EvictionPolicy::kCost;
+  int min_residence_seconds = 10;  // what is younger goes only when nothing older does
+  bool share_equal_files = true;   // files with the same bytes under different names are loaded once
+  int threads = 0;                 // of one inference on the CPU; 0: all cores
   std::string host = "127.0.0.1";
   int port = 7860;
   MonitoringSettings monitoring;

@@ -4,16 +4,19 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <thread>
 #include <utility>
 
 #include "app/catalog.h"
 #include "app/cost_document.h"
+#include "app/device_budgets.h"
 #include "app/model_library.h"
 #include "app/task_document.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "models/ddsp_svc/workspace.h"
 
 namespace greenroom::app {
 namespace {
@@ -32,26 +35,22 @@ devices::DeviceMemory read_memory(const devices::Device& device, std::string& pr
   }
 }
 
-std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices::Discovery& discovery) {
-  std::vector<core::DeviceBudget> budgets;
-  for (const auto& device : discovery.devices) {
-    const auto set = config.memory_budgets.find(device->id());
-    std::string problem;
-    const std::uint64_t bytes =
-        set != config.memory_budgets.end() ? set->second : read_memory(*device, problem).free;
-    if (!problem.empty()) base::log(base::LogLevel::kWarning, "app", problem);
-    budgets.push_back({device->id(), bytes});
+// What a plan needs of a model: sizes and identities, without libtorch. Immutable.
+class DescribedModel final : public core::Model {
+ public:
+  explicit DescribedModel(std::vector<core::ComponentSpec> components) : components_(std::move(components)) {}
+  std::string type() const override { return "ddsp_svc"; }
+  const std::vector<core::ComponentSpec>& components() const override { return components_; }
+  const std::vector<core::Stage>& stages() const override { return stages_; }
+  std::shared_ptr<core::LoadedComponent> load_component(std::size_t, base::DeviceId,
+                                                        const core::LoadControl&) const override {
+    throw Error(ErrorCode::kInternal, "a model that was only described cannot be loaded");
   }
-  for (const auto& [id, bytes] : config.memory_budgets) {
-    const auto same = [wanted = id](const core::DeviceBudget& budget) { return budget.device == wanted; };
-    if (std::none_of(budgets.begin(), budgets.end(), same)) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  fmt::format("a memory budget is set for {}, but this machine has no such device",
-                              base::to_string(id)));
-    }
-  }
-  return budgets;
-}
+
+ private:
+  std::vector<core::ComponentSpec> components_;
+  std::vector<core::Stage> stages_;
+};
 
 constexpr const char* kLoadCosts = "loads";
 
@@ -78,7 +77,8 @@ Engine::Engine(Config config)
   use_kept_settings();
   metrics_ = std::make_unique<EngineMetrics>(GREENROOM_VERSION, [this] { return metrics_state(); });
   event_tap_ = std::make_unique<EventTap>(*metrics_, &events_);
-  manager_ = std::make_unique<core::Manager>(make_budgets(config_, discovery_), clock_, event_tap_.get());
+  manager_ = std::make_unique<core::Manager>(make_budgets(config_, discovery_), clock_, event_tap_.get(),
+                                             make_manager_options(config_));
   last_request_ = clock_.now();
   baseline_ = std::make_unique<core::Baseline>(*manager_, clock_, [this] { return quiet_time(); });
   registry_ = std::make_unique<ModelRegistry>(state_.store(), *manager_, *baseline_, model_source());
@@ -232,14 +232,58 @@ void Engine::reset_gpu_setting(const std::string& name) {
   set_gpu_setting(gpu_settings_, name, *original, name);
 }
 
+DeviceId Engine::place(const std::vector<core::PlanItem>& items) const {
+  core::PlacementRules rules;
+  std::map<DeviceId, int> utilisation;
+  const bool has_gpu =
+      std::any_of(discovery_.devices.begin(), discovery_.devices.end(),
+                  [](const auto& device) { return device->id().kind == base::DeviceKind::kCuda; });
+  const int usable = has_gpu ? model_library().cuda_device_count() : 0;
+  for (const auto& device : discovery_.devices) {
+    const DeviceId id = device->id();
+    if (id.kind == base::DeviceKind::kCpu) continue;
+    if (id.kind != base::DeviceKind::kCuda || id.index >= usable) {
+      rules.unusable.insert(id);
+      continue;
+    }
+    try {
+      if (const auto busy = device->telemetry().utilisation_percent) utilisation[id] = *busy;
+    } catch (const Error& error) {
+      base::log(base::LogLevel::kWarning, "app", error.what());
+    }
+  }
+  const core::Placement placement = manager_->place(items, rules, utilisation);
+  base::log(base::LogLevel::kDebug, "app",
+            fmt::format("placed on {}: {}", base::to_string(placement.device.value_or(DeviceId())),
+                        placement.reason));
+  return placement.device.value_or(DeviceId());
+}
+
+core::Plan Engine::plan(const std::vector<std::filesystem::path>& paths, const std::string& device,
+                        std::optional<double> audio_seconds) {
+  std::vector<core::PlanItem> items;
+  std::uint64_t workspace = 0;
+  for (const auto& path : paths) {
+    auto description = describe_voice(path, config_.pretrain_dir);
+    if (config_.share_equal_files) {
+      for (auto& component : description.components)
+        component.file = equal_files_.representative(component.file);
+    }
+    if (audio_seconds) {
+      const auto frames = static_cast<std::int64_t>(
+          std::ceil(*audio_seconds * description.config.sampling_rate / description.config.block_size));
+      workspace = std::max({workspace, models::ddsp_svc::pitch_workspace_bytes(description, *audio_seconds),
+                            models::ddsp_svc::convert_workspace_bytes(description, frames)});
+    }
+    items.push_back({path.string(), std::make_shared<DescribedModel>(description.components)});
+  }
+  const DeviceId where = device == "auto" ? place(items) : pick_device(device);
+  return manager_->plan(items, where, workspace);
+}
+
 DeviceId Engine::pick_device(const std::string& name) const {
   const auto usable_gpus = [] { return model_library().cuda_device_count(); };
-  if (name == "auto") {
-    const bool has_gpu =
-        std::any_of(discovery_.devices.begin(), discovery_.devices.end(),
-                    [](const auto& device) { return device->id().kind == base::DeviceKind::kCuda; });
-    return has_gpu && usable_gpus() > 0 ? DeviceId{base::DeviceKind::kCuda, 0} : DeviceId{};
-  }
+  if (name == "auto") return place({});
   const auto wanted = base::parse_device_id(name);
   if (!wanted)
     throw Error(ErrorCode::kInvalidArgument,
@@ -267,7 +311,7 @@ std::string Engine::load_voice(const std::filesystem::path& path, const std::str
   auto description = describe_voice(path, config_.pretrain_dir);
   std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
   const auto voice = make_model(std::move(description));
-  manager_->load(id, voice, pick_device(device));
+  manager_->load(id, voice, device == "auto" ? place({{id, voice}}) : pick_device(device));
   return id;
 }
 

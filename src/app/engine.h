@@ -60,12 +60,17 @@ class Engine {
   explicit Engine(Config config);
   ~Engine();
 
-  // "auto" is the first GPU the models can use, else the CPU. Throws base::Error(kInvalidArgument).
+  // "auto" is the GPU with most room that models can use, else the CPU. Throws base::Error(kInvalidArgument).
   base::DeviceId pick_device(const std::string& name) const;
 
   // Puts a hold on the voice at `path`, loading it first if need be; returns its model id. Throws
   // base::Error.
   std::string load_voice(const std::filesystem::path& path, const std::string& device);
+
+  // What loading the voices at `paths` would do, and converting that much audio with one of them beside it.
+  // Changes nothing. Throws base::Error.
+  core::Plan plan(const std::vector<std::filesystem::path>& paths, const std::string& device,
+                  std::optional<double> audio_seconds);
 
   // Throws base::Error as core::Manager::unload.
   void unload(const std::string& model_id, bool force);
@@ -118,6 +123,7 @@ class Engine {
 
  private:
   std::uint64_t host_cache_bytes() const;
+  base::DeviceId place(const std::vector<core::PlanItem>& items) const;
   ModelSource model_source();
   std::shared_ptr<const core::Model> make_model(const std::filesystem::path& path);
   std::shared_ptr<const core::Model> make_model(models::ddsp_svc::Description description);

@@ -8,6 +8,8 @@
 
 #include "app/config.h"
 #include "checkpoint/tensor_view.h"
+#include "core/policy.h"
+#include "core/trace.h"
 #include "models/voice.h"
 
 namespace greenroom::cli {
@@ -52,6 +54,26 @@ struct TopArguments {
   std::string language;
 };
 
+struct PlanArguments {
+  std::vector<std::filesystem::path> models;
+  std::filesystem::path input;  // a recording to convert; empty: only load
+  bool json = false;
+};
+
+struct SimulateArguments {
+  std::filesystem::path trace;  // "-": standard input
+  bool generate = false;        // write a trace instead
+  core::TraceRecipe recipe;
+  std::optional<core::EvictionPolicy> policy;  // the configured one when absent
+  std::uint64_t host_tier_bytes = 0;
+  int lag_ms = 0;
+  double disk_megabytes_per_second = 1000;
+  std::size_t decisions = 0;  // to show
+  bool json = false;
+};
+
+int run_plan(const app::Config& config, const PlanArguments& arguments);
+int run_simulate(const app::Config& config, const SimulateArguments& arguments);
 int run_convert(const app::Config& config, const ConvertArguments& arguments);
 int run_estimate(const app::Config& config, const EstimateArguments& arguments);
 int run_inspect(const std::filesystem::path& path, bool json, bool verify);

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "app/model_library.h"
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
@@ -39,6 +40,9 @@ struct Arguments {
   GpuArguments gpu;
   CheckArguments check;
   TopArguments top;
+  PlanArguments plan;
+  SimulateArguments simulate;
+  std::string policy, generate, host_tier;
   fs::path folder;
   fs::path file;
 };
@@ -136,6 +140,25 @@ ConvertArguments finish_convert(const CLI::App& command, Arguments& arguments) {
   return arguments.convert;
 }
 
+SimulateArguments finish_simulate(Arguments& arguments) {
+  SimulateArguments& simulate = arguments.simulate;
+  simulate.json = arguments.json;
+  simulate.policy = core::parse_eviction_policy(arguments.policy);
+  if (!arguments.host_tier.empty()) {
+    const auto bytes = base::parse_bytes(arguments.host_tier);
+    if (!bytes) throw CLI::ValidationError("--host-tier", arguments.host_tier + " is no size such as 8GiB");
+    simulate.host_tier_bytes = *bytes;
+  }
+  simulate.generate = !arguments.generate.empty();
+  if (simulate.generate == !simulate.trace.empty()) {
+    throw CLI::ValidationError("simulate", "name either a TRACE or --generate");
+  }
+  for (const auto shape : {core::TraceShape::kZipf, core::TraceShape::kDayNight, core::TraceShape::kScan}) {
+    if (arguments.generate == core::trace_shape_name(shape)) simulate.recipe.shape = shape;
+  }
+  return simulate;
+}
+
 int dispatch(CLI::App& program, Arguments& arguments) {
   const auto config = make_config(arguments);
   if (auto* convert = program.get_subcommand("convert"); convert->parsed()) {
@@ -147,6 +170,11 @@ int dispatch(CLI::App& program, Arguments& arguments) {
     arguments.estimate.json = arguments.json;
     return run_estimate(config, arguments.estimate);
   }
+  if (program.got_subcommand("plan")) {
+    arguments.plan.json = arguments.json;
+    return run_plan(config, arguments.plan);
+  }
+  if (program.got_subcommand("simulate")) return run_simulate(config, finish_simulate(arguments));
   if (program.got_subcommand("inspect")) return run_inspect(arguments.file, arguments.json, arguments.verify);
   if (program.got_subcommand("convert-checkpoint")) {
     arguments.convert_checkpoint.dtype = dtype;
@@ -213,6 +241,38 @@ void add_watching_commands(CLI::App& program, Arguments& arguments) {
   add_language(*top, arguments.top.language);
 }
 
+void add_manager_commands(CLI::App& program, Arguments& arguments) {
+  auto* plan = program.add_subcommand("plan", "Say what loading would do, without doing it");
+  plan->add_option("--load,--model,-m", arguments.plan.models, "Voices to load together; repeatable")
+      ->required();
+  plan->add_option("--convert", arguments.plan.input, "A recording to convert once they are loaded");
+  plan->add_option("--device", arguments.device, "auto, cpu or cuda:N");
+  plan->add_flag("--json", arguments.json, "As JSON");
+  auto& options = arguments.simulate;
+  auto* simulate = program.add_subcommand(
+      "simulate", "Replay a trace of requests with the real manager on simulated devices (docs/simulate.md)");
+  simulate->add_option("TRACE", options.trace, "A file; - is standard input");
+  simulate->add_option("--budget", arguments.budgets, "Devices and their sizes, e.g. cuda:0=4GiB; repeatable")
+      ->allow_extra_args(false)
+      ->check(check_budget);
+  simulate->add_option("--policy", arguments.policy, "cost or lru (default: as configured)")
+      ->check(CLI::IsMember({"cost", "lru"}));
+  simulate->add_option("--host-tier", arguments.host_tier, "Host memory for images of weights, e.g. 8GiB");
+  simulate->add_option("--lag", options.lag_ms, "Milliseconds until freed memory is reported free")
+      ->check(CLI::Range(0, 60'000));
+  simulate->add_option("--disk", options.disk_megabytes_per_second, "Speed of loads in MB/s")
+      ->check(CLI::Range(0.001, 1e6));
+  simulate->add_option("--decisions", options.decisions, "Show the latest so many decisions");
+  simulate->add_option("--generate", arguments.generate, "Write a trace instead: zipf, day-night or scan")
+      ->check(CLI::IsMember({"zipf", "day-night", "scan"}));
+  simulate->add_option("--voices", options.recipe.voices, "Of a generated trace")
+      ->check(CLI::Range(1, 100'000));
+  simulate->add_option("--requests", options.recipe.requests, "Of a generated trace")
+      ->check(CLI::Range(0, 10'000'000));
+  simulate->add_option("--seed", options.recipe.seed, "Of a generated trace");
+  simulate->add_flag("--json", arguments.json, "As JSON");
+}
+
 void describe(CLI::App& program, Arguments& arguments) {
   program.set_version_flag("--version", fmt::format("greenroom {}", kVersion));
   program.add_option("--config", arguments.config_file, "Configuration file (YAML)");
@@ -234,6 +294,7 @@ void describe(CLI::App& program, Arguments& arguments) {
   program.add_subcommand("serve", "Serve over HTTP (the default)");
   add_convert_options(*program.add_subcommand("convert", "Convert a recording to another voice"), arguments);
   add_checkpoint_commands(program, arguments);
+  add_manager_commands(program, arguments);
   auto* demo = program.add_subcommand("demo-models", "Write small made-up models to try things out with");
   demo->add_option("DIR", arguments.folder, "Where to write them")->required();
   demo->add_flag("--real", arguments.real, "At the size of published models, about 1.2 GB");

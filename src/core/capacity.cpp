@@ -24,7 +24,7 @@ Capacity capacity_of(const CapacityLimits& limits, const std::optional<DeviceRea
     capacity = {share, fmt::format("{:.0f} % of the device's {} may be used", limits.max_usage_share * 100,
                                    base::format_bytes(reading->total))};
   }
-  const std::uint64_t there = reading->free + less(reading->ours, kept_elsewhere);
+  const std::uint64_t there = reading->free + less(reading->ours.value_or(0), kept_elsewhere);
   if (there < capacity.bytes) {
     capacity = {there, fmt::format("the device reports only {} free, other programs considered",
                                    base::format_bytes(reading->free))};
@@ -33,13 +33,14 @@ Capacity capacity_of(const CapacityLimits& limits, const std::optional<DeviceRea
 }
 
 ReturnBaseline return_baseline(const DeviceReading& before, std::uint64_t claimed) {
-  return {less(before.ours, claimed), less(before.total, before.free + before.ours)};
+  const std::uint64_t ours = before.ours.value_or(0);
+  return {less(ours, claimed), less(before.total, before.free + ours)};
 }
 
 std::uint64_t not_returned(const ReturnBaseline& baseline, const DeviceReading& now, std::uint64_t claimed,
                            std::uint64_t freed) {
-  const std::uint64_t still_ours = less(now.ours, claimed + baseline.unexplained);
-  const std::uint64_t foreign = less(now.total, now.free + now.ours);
+  const std::uint64_t still_ours = less(now.ours.value_or(0), claimed + baseline.unexplained);
+  const std::uint64_t foreign = less(now.total, now.free + now.ours.value_or(0));
   return std::min(freed, still_ours + less(foreign, baseline.foreign));
 }
 

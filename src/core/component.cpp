@@ -15,6 +15,7 @@ ComponentKey identify(const ComponentSpec& spec, base::DeviceId device) {
   const auto fail = [&](base::ErrorCode code, const std::string& reason) {
     throw base::Error(code, fmt::format("{}: {}: {}", spec.kind, spec.file.string(), reason));
   };
+  if (spec.file.empty()) return {device, spec.kind, spec.variant};
   std::error_code error;
   ComponentKey key{device, spec.kind, spec.variant, fs::canonical(spec.file, error)};
   if (error) fail(base::ErrorCode::kNotFound, error.message());
@@ -33,6 +34,7 @@ ComponentKey identity_of(ComponentKey key) {
 }
 
 std::string label(const ComponentKey& key) {
+  if (key.file.empty()) return key.kind;
   return fmt::format("{} ({})", key.kind, key.file.filename().string());
 }
 

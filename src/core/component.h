@@ -24,8 +24,8 @@ struct ComponentKey {
   auto operator<=>(const ComponentKey&) const = default;
 };
 
-// Looks at the file on disk. Throws base::Error: kNotFound when it is not there, kInvalidArgument when it is
-// not a regular file.
+// Looks at the file on disk; a component without one (simulated) is known by kind and variant alone. Throws
+// base::Error: kNotFound when it is not there, kInvalidArgument when it is not a regular file.
 ComponentKey identify(const ComponentSpec& spec, base::DeviceId device);
 
 // The key with no device: what the same weights have in common wherever they are.

@@ -16,7 +16,9 @@ namespace greenroom::core {
 struct DeviceReading {
   std::uint64_t total = 0;
   std::uint64_t free = 0;  // as the device reports it, other programs considered
-  std::uint64_t ours = 0;  // of what is not free, what this host's allocator holds: weights, workspace, pools
+  // Of what is not free, what this host's allocator holds: weights, workspace, pools. Absent: unknown; then
+  // the weights that the ledger knows are taken for it.
+  std::optional<std::uint64_t> ours;
   // `free` and `ours` follow our own loads and frees to the byte (up to allocation granularity), so that an
   // unload can be proven. False for main memory, where the page cache and everybody else are in the figures.
   bool is_exact = false;

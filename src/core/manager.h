@@ -29,6 +29,7 @@
 #include "core/ledger.h"
 #include "core/model.h"
 #include "core/model_hold.h"
+#include "core/placement.h"
 #include "core/plan.h"
 #include "core/policy.h"
 #include "core/residency.h"
@@ -128,6 +129,11 @@ class Manager {
   // answer (`fits` is false).
   Plan plan(const std::vector<PlanItem>& items, base::DeviceId device, std::uint64_t workspace_bytes = 0)
       EXCLUDES_LOCK(mutex_);
+
+  // Where to load them all, by core/placement.h: what is there, what is free with everything idle gone.
+  // `utilisation`: in percent, of the devices that tell. Changes nothing.
+  Placement place(const std::vector<PlanItem>& items, const PlacementRules& rules,
+                  const std::map<base::DeviceId, int>& utilisation) EXCLUDES_LOCK(mutex_);
 
   // Ends the load of `id` under way, if there is one: its callers get kCancelled. A component that another
   // model's load waits for is still read to the end.
@@ -295,9 +301,8 @@ class Manager {
   void free_departed(base::DeviceId device, const std::vector<std::shared_ptr<Component>>& doomed,
                      std::vector<Event>& events) EXCLUDES_LOCK(mutex_);
   // Waits, within the bound, until the device has the bytes back. Returns how many it has not.
-  std::uint64_t await_return(Managed& device, base::DeviceId id, const ReturnBaseline& baseline,
-                             std::uint64_t freed) EXCLUDES_LOCK(mutex_);
-  std::uint64_t claimed_by_others(const Managed& device, base::DeviceId id) const EXCLUDES_LOCK(mutex_);
+  std::uint64_t await_return(const Managed& device, const ReturnBaseline& baseline, std::uint64_t freed) const
+      EXCLUDES_LOCK(mutex_);
 
   const base::Clock& clock_;
   EventSink* events_;

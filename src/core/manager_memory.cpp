@@ -30,7 +30,9 @@ constexpr std::chrono::milliseconds kLongestPoll{50};
 Capacity Manager::capacity(base::DeviceId device) const {
   const Managed& here = managed(device);
   const bool is_host = device.kind == base::DeviceKind::kCpu;
-  return capacity_of(here.limits, here.host->read(), is_host ? host_ledger_.totals().resident : 0);
+  auto reading = here.host->read();
+  if (reading && !reading->ours) reading->ours = here.ledger.totals().resident;
+  return capacity_of(here.limits, reading, is_host ? host_ledger_.totals().resident : 0);
 }
 
 std::vector<Resident> Manager::weigh_residents(const std::vector<std::shared_ptr<Component>>& residents,
@@ -250,13 +252,13 @@ void Manager::free_departed(base::DeviceId device, const std::vector<std::shared
   std::uint64_t freed = 0;
   for (const auto& component : doomed) freed += component->bytes;
   const auto before = here.host->read();
-  const bool provable = before && before->is_exact;
+  const bool provable = before && before->is_exact && before->ours;
   const ReturnBaseline baseline =
       provable ? return_baseline(*before, here.ledger.totals().used()) : ReturnBaseline();
   for (const auto& component : doomed) here.host->free(std::move(component->loaded));
   if (provable || freed >= kWorthTrimming) here.host->drop_caches();
   const auto started = clock_.now();
-  const std::uint64_t missing = provable ? await_return(here, device, baseline, freed) : 0;
+  const std::uint64_t missing = provable ? await_return(here, baseline, freed) : 0;
   for (const auto& component : doomed) component->claim.release();
   Aftermath after;
   {
@@ -281,20 +283,16 @@ void Manager::free_departed(base::DeviceId device, const std::vector<std::shared
   }
 }
 
-std::uint64_t Manager::claimed_by_others(const Managed& device, base::DeviceId id) const {
-  MutexLock lock(mutex_);
-  const std::uint64_t used = device.ledger.totals().used();
-  return used - std::min(used, residency_.departing_bytes(id));
-}
-
-std::uint64_t Manager::await_return(Managed& device, base::DeviceId id, const ReturnBaseline& baseline,
-                                    std::uint64_t freed) {
+std::uint64_t Manager::await_return(const Managed& device, const ReturnBaseline& baseline,
+                                    std::uint64_t freed) const {
   const auto deadline = clock_.now() + options_.return_bound;
   std::chrono::nanoseconds step = kFirstPoll;
   for (;;) {
     const auto now = device.host->read();
     if (!now) return 0;  // nobody to ask any more
-    const std::uint64_t missing = not_returned(baseline, *now, claimed_by_others(device, id), freed);
+    // What others are freeing just now is still claimed, and may still be there.
+    const std::uint64_t claimed = device.ledger.totals().used() - freed;
+    const std::uint64_t missing = not_returned(baseline, *now, claimed, freed);
     if (missing == 0 || clock_.now() >= deadline) return missing;
     clock_.sleep_for(step);
     step = std::min<std::chrono::nanoseconds>(2 * step, kLongestPoll);

@@ -25,10 +25,9 @@ std::string purpose_of(const std::vector<PlanItem>& items) {
   return fmt::format("loading {}", fmt::join(ids, ", "));
 }
 
-}  // namespace
-
-Plan Manager::plan(const std::vector<PlanItem>& items, base::DeviceId device, std::uint64_t workspace_bytes) {
-  // Files are looked at before the lock.
+// Each component once. Looks at files.
+std::vector<std::pair<ComponentKey, std::uint64_t>> parts_of(const std::vector<PlanItem>& items,
+                                                             base::DeviceId device) {
   std::vector<std::pair<ComponentKey, std::uint64_t>> parts;
   std::set<ComponentKey> seen;
   for (const PlanItem& item : items) {
@@ -37,9 +36,44 @@ Plan Manager::plan(const std::vector<PlanItem>& items, base::DeviceId device, st
       if (seen.insert(key).second) parts.emplace_back(std::move(key), spec.bytes);
     }
   }
+  return parts;
+}
+
+}  // namespace
+
+Plan Manager::plan(const std::vector<PlanItem>& items, base::DeviceId device, std::uint64_t workspace_bytes) {
+  const auto parts = parts_of(items, device);
   const Capacity there = capacity(device);
   MutexLock lock(mutex_);
   return plan_under_lock(purpose_of(items), device, parts, workspace_bytes, there);
+}
+
+Placement Manager::place(const std::vector<PlanItem>& items, const PlacementRules& rules,
+                         const std::map<base::DeviceId, int>& utilisation) {
+  std::vector<PlacementCandidate> candidates;
+  for (const auto& [device, here] : devices_) {
+    const auto parts = parts_of(items, device);
+    const Capacity there = capacity(device);
+    PlacementCandidate candidate{device};
+    if (const auto busy = utilisation.find(device); busy != utilisation.end()) {
+      candidate.utilisation_percent = busy->second;
+    }
+    MutexLock lock(mutex_);
+    std::vector<ComponentKey> wanted;
+    for (const auto& [key, bytes] : parts) {
+      wanted.push_back(key);
+      (residency_.is_known(key) ? candidate.present : candidate.missing) += bytes;
+    }
+    const LedgerTotals totals = here.ledger.totals();
+    const std::uint64_t capacity = std::min(totals.capacity, there.bytes);
+    std::uint64_t needed = totals.used();
+    for (const Resident& resident : weigh_residents(residency_.residents(device), wanted)) {
+      if (!resident.pinned) needed -= std::min(needed, resident.bytes);
+    }
+    candidate.room = capacity - std::min(capacity, needed);
+    candidates.push_back(candidate);
+  }
+  return core::place(candidates, rules);
 }
 
 Plan Manager::plan_under_lock(const std::string& purpose, base::DeviceId device,

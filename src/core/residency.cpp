@@ -436,15 +436,6 @@ bool Residency::is_departing(base::DeviceId device, bool with_reads) const {
   });
 }
 
-std::uint64_t Residency::departing_bytes(base::DeviceId device) const {
-  std::uint64_t bytes = 0;
-  for (const ComponentPtr& component : departing_) {
-    if (component->key.device == device && component->state == Component::State::kGone)
-      bytes += component->bytes;
-  }
-  return bytes;
-}
-
 void Residency::departed(const std::vector<ComponentPtr>& components) {
   for (const ComponentPtr& component : components) std::erase(departing_, component);
 }

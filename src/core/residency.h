@@ -203,8 +203,6 @@ class Residency {
 
   // Is memory of the device about to come back? `with_reads`: also when a cancelled read has to end first.
   bool is_departing(base::DeviceId device, bool with_reads) const;
-  // Bytes of the device that are on their way out, but still claimed.
-  std::uint64_t departing_bytes(base::DeviceId device) const;
   // The memory of these is free.
   void departed(const std::vector<std::shared_ptr<Component>>& components);
 

@@ -80,7 +80,7 @@ gpu:
 TEST_F(ConfigTest, ReadsEverySetting) {
   const Config config = read(R"(
 gpu: {memory_budgets: {cpu: 2GiB, "cuda:1": 512 MiB}, auto_cleanup_enabled: false, cleanup_threshold_percent: 70.5,
-      idle_timeout_minutes: 5}
+      idle_timeout_minutes: 5, max_memory_usage_percent: 75, eviction_policy: lru, min_residence_seconds: 4}
 system: {device: "cuda:1", log_level: info, threads: 3, share_equal_files: false, cache_dir: /var/cache/greenroom,
          restore: held, max_events: 7}
 ui: {host: 0.0.0.0, port: 8000}
@@ -97,6 +97,9 @@ ddsp_svc: {pretrain_dir: /srv/pretrain}
   EXPECT_EQ(config.restore, Restore::kHeld);
   EXPECT_EQ(config.max_events, 7U);
   EXPECT_EQ(config.gpu, (GpuSettings{false, 70.5, 5}));
+  EXPECT_EQ(config.max_memory_usage_percent, 75);
+  EXPECT_EQ(config.eviction_policy, core::EvictionPolicy::kLru);
+  EXPECT_EQ(config.min_residence_seconds, 4);
   EXPECT_EQ(config.host, "0.0.0.0");
   EXPECT_EQ(config.port, 8000);
   EXPECT_EQ(config.pretrain_dir, "/srv/pretrain");

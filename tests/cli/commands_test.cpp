@@ -44,6 +44,10 @@ TEST(Cli, UsageErrorsAreTwoAndGoToStandardError) {
       {"convert", "--model", "m.pt", "--speaker-mix", "1=0.5", "in.wav", "out.wav"},
       {"convert", "--model", "m.pt", "in.wav", "out.wav", "more.wav"},
       {"estimate"},
+      {"plan"},
+      {"simulate"},
+      {"simulate", "day.trace", "--generate", "zipf"},
+      {"simulate", "day.trace", "--policy", "oldest"},
       {"demo-models"},
       {"--memory-budget", "cpu:2GiB", "gpu"},
       {"--log-level", "LOUD", "gpu"},
@@ -84,6 +88,42 @@ TEST(Cli, SettingsNobodyReadsAreToldAtTheRightLevel) {
   EXPECT_THAT(usual.err, HasSubstr("gpu.memory_budget"));
   EXPECT_THAT(usual.err, testing::Not(HasSubstr("audio.volume")));
   EXPECT_THAT(run_program({"--config", file, "--log-level", "info", "gpu"}).err, HasSubstr("audio.volume"));
+}
+
+TEST(Plan, SaysWhatALoadWouldDo) {
+  const fs::path models = demo_models();
+  const auto fits = run_program({"plan", "--load", (models / "alto").string(), "--load",
+                                 (models / "tenor").string(), "--device", "cpu", "--json"},
+                                kNoLibrary);
+  ASSERT_EQ(fits.status, 0) << fits.err;
+  const auto plan = base::parse_json(fits.out, "plan --json");
+  EXPECT_TRUE(plan["fits"].get<bool>());
+  EXPECT_EQ(plan["parts"].size(), 5U) << "shared ones once";
+  EXPECT_TRUE(plan["evict"].empty());
+  EXPECT_GT(plan["needed_bytes"].get<std::uint64_t>(), 1'000'000U);
+  const auto refused = run_program(
+      {"--memory-budget", "cpu=4MiB", "plan", "--load", (models / "alto").string(), "--device", "cpu"},
+      kNoLibrary);
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.out, AllOf(HasSubstr("does not fit"), HasSubstr("4.0 MiB of 4.0 MiB is free")));
+}
+
+TEST(Simulate, ReplaysWhatItGenerates) {
+  const auto trace =
+      run_program({"simulate", "--generate", "scan", "--voices", "30", "--requests", "200"}, kNoLibrary);
+  ASSERT_EQ(trace.status, 0) << trace.err;
+  const test::TempDir folder;
+  const auto file = folder.write("day.trace", trace.out);
+  const auto result =
+      run_program({"simulate", file.string(), "--budget", "cuda:0=3GiB", "--json"}, kNoLibrary);
+  ASSERT_EQ(result.status, 0) << result.err;
+  const auto report = base::parse_json(result.out, "simulate --json");
+  EXPECT_EQ(report["requests"].get<int>(), 200);
+  EXPECT_EQ(report["breaches"].get<int>(), 0);
+  EXPECT_GT(report["evictions"].get<int>(), 0);
+  const auto wrong = run_program({"simulate", folder.write("wrong.trace", "dance").string()}, kNoLibrary);
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("wrong.trace: line 1"));
 }
 
 TEST(Estimate, CountsSharedComponentsOnce) {

@@ -1,0 +1,18 @@
+// The machine's devices as the manager is told of them.
+#pragma once
+
+#include <vector>
+
+#include "app/config.h"
+#include "core/manager.h"
+#include "devices/discover.h"
+
+namespace greenroom::app {
+
+// Every device with its budget (the configured one, else all of it), the share of it that may be used, and a
+// host that reads it. Borrows the devices. Throws base::Error for a budget on a device that is not there.
+std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices::Discovery& discovery);
+
+core::ManagerOptions make_manager_options(const Config& config);
+
+}  // namespace greenroom::app

@@ -1,0 +1,77 @@
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
+
+#include "app/engine.h"
+#include "audio/file.h"
+#include "base/bytes.h"
+#include "base/json.h"
+#include "cli/commands.h"
+
+namespace greenroom::cli {
+namespace {
+
+base::Json to_json(const core::Plan& plan) {
+  base::Json parts = base::Json::array();
+  for (const auto& part : plan.parts) {
+    parts.push_back({{"component", part.component},
+                     {"bytes", part.bytes},
+                     {"source", core::source_name(part.source)},
+                     {"seconds", part.seconds}});
+  }
+  base::Json evict = base::Json::array();
+  for (const auto& victim : plan.evict) {
+    evict.push_back({{"component", victim.component},
+                     {"bytes", victim.bytes},
+                     {"models", victim.models},
+                     {"reason", victim.reason}});
+  }
+  return {{"device", base::to_string(plan.device)},
+          {"purpose", plan.purpose},
+          {"fits", plan.fits},
+          {"problem", plan.problem},
+          {"needed_bytes", plan.needed_bytes},
+          {"free_bytes", plan.free_bytes},
+          {"capacity_bytes", plan.capacity_bytes},
+          {"bound_by", plan.bound_by},
+          {"remaining_bytes", plan.remaining_bytes},
+          {"seconds", plan.seconds},
+          {"parts", std::move(parts)},
+          {"evict", std::move(evict)}};
+}
+
+void print_text(const core::Plan& plan) {
+  for (const auto& part : plan.parts) {
+    fmt::print("{:<48} {:>12}  from {}{}\n", part.component, base::format_bytes(part.bytes),
+               core::source_name(part.source),
+               part.source == core::Source::kResident ? "" : fmt::format(", about {:.2f} s", part.seconds));
+  }
+  for (const auto& victim : plan.evict) {
+    fmt::print("would go: {} {} ({})\n", victim.component, base::format_bytes(victim.bytes), victim.reason);
+  }
+  if (!plan.fits) {
+    fmt::print("does not fit. {}\n", plan.problem);
+    return;
+  }
+  fmt::print("{}: fits: needs {}, {} of {} is free{}; {} remain; about {:.2f} s\n",
+             base::to_string(plan.device), base::format_bytes(plan.needed_bytes),
+             base::format_bytes(plan.free_bytes), base::format_bytes(plan.capacity_bytes),
+             plan.bound_by.empty() ? "" : " (" + plan.bound_by + ")",
+             base::format_bytes(plan.remaining_bytes), plan.seconds);
+}
+
+}  // namespace
+
+int run_plan(const app::Config& config, const PlanArguments& arguments) {
+  std::optional<double> seconds;
+  if (!arguments.input.empty()) seconds = audio::read_file(arguments.input).seconds();
+  app::Engine engine(config);
+  const core::Plan plan = engine.plan(arguments.models, config.device, seconds);
+  if (arguments.json) {
+    fmt::print("{}\n", to_json(plan).dump(2, ' ', false, base::Json::error_handler_t::replace));
+  } else {
+    print_text(plan);
+  }
+  return plan.fits ? 0 : 1;
+}
+
+}  // namespace greenroom::cli
