@@ -2,7 +2,8 @@
 """Runs an example as a user would and checks what it prints.
 
 check.py WORK_DIR PROGRAM [ARGUMENT...] -- REGEX...: the program must succeed and print a line for each expression, in
-that order. An argument @tone.wav is a recording made here; @NAME is a path in WORK_DIR.
+that order. An argument @tone.wav is a recording made here, @alerts.yaml a configuration that finds every machine too full;
+@NAME is a path in WORK_DIR.
 """
 import math
 import os
@@ -30,6 +31,8 @@ def main():
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     write_tone(work / "tone.wav")
+    (work / "alerts.yaml").write_text("gpu: {alert_host_warning_percent: 1, alert_host_critical_percent: 100,"
+                                      " alert_hysteresis_percent: 0, memory_monitoring_interval: 0.1}\n")
     arguments = [str(work / text[1:]) if text.startswith("@") else text for text in arguments]
     keep = {name: value for name, value in os.environ.items() if not name.startswith(("GREENROOM_", "CREATYOURVOICE_"))}
     done = subprocess.run([program, *arguments], env={**keep, "XDG_CACHE_HOME": str(work / "cache")},

@@ -21,7 +21,9 @@ struct InitOptions {
   std::optional<std::string> device;                    // "auto", "cpu", "cuda:N"
   std::map<std::string, std::uint64_t> memory_budgets;  // bytes by device
   std::optional<int> threads;                           // of one inference on the CPU
-  bool auto_management = true;                          // see ModelLifecycleManager::start_auto_management
+  // Starts the threads of ModelLifecycleManager::start_auto_management and, unless
+  // gpu.memory_monitoring_enabled is off, of MemoryMonitor::start_monitoring.
+  bool auto_management = true;
   bool restore_models = false;  // load again what was to be kept loaded; initialize returns when it is there
 };
 
@@ -32,6 +34,7 @@ struct GPUManagementStatus {
   int loaded_models = 0;
   bool auto_cleanup_enabled = false;
   bool auto_management_running = false;
+  bool memory_monitoring_running = false;
   double uptime_seconds = 0;
   std::vector<DeviceMemoryUsage> devices;
   std::vector<std::string> state_problems;  // why what should be kept across restarts is not

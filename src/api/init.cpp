@@ -87,6 +87,7 @@ GPUManagementStatus gpu_management_status() {
                                        [](const auto& m) { return m.status == core::ModelStatus::kLoaded; }));
     status.auto_cleanup_enabled = running->gpu_settings().auto_cleanup_enabled;
     status.auto_management_running = running->auto_management().is_running();
+    status.memory_monitoring_running = running->monitoring().monitor().is_monitoring();
     status.uptime_seconds = all.uptime_seconds;
     for (const auto& device : all.devices) status.devices.push_back(api::to_public(device));
     status.state_problems = all.state_problems;

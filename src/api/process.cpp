@@ -30,6 +30,7 @@ void wind_down() {
   const auto engine = Process::instance().running();
   if (!engine) return;
   engine->auto_management().stop();
+  engine->monitoring().stop();
   engine->history().flush();
 }
 
@@ -68,7 +69,10 @@ std::shared_ptr<app::Engine> Process::start_locked(const InitOptions& options) {
     ++alive_;
     engine_ = engine;  // from here on: the deleter takes the lock that is held here
     if (options.restore_models) engine->registry().restore(engine->config().restore);
-    if (options.auto_management) engine->auto_management().start();
+    if (options.auto_management) {
+      engine->auto_management().start();
+      if (engine->monitoring().settings().enabled) engine->monitoring().start();
+    }
     problem_.clear();
     return engine_;
   } catch (const std::exception& error) {

@@ -8,6 +8,7 @@
 #include "greenroom/gpu_utils.h"
 #include "greenroom/init.h"
 #include "greenroom/lifecycle.h"
+#include "greenroom/memory_monitor.h"
 #include "greenroom/models/ddsp_svc.h"
 #include "models/ddsp_svc/demo.h"
 #include "support/environment.h"
@@ -140,6 +141,24 @@ TEST_F(ApiTest, EveryEventHasAName) {
   }
   EXPECT_EQ(lifecycle_event_name(LifecycleEvent::unload_completed), "unload_completed");
   EXPECT_EQ(lifecycle_event_name(LifecycleEvent::hold_expired), "hold_expired");
+}
+
+TEST_F(ApiTest, TheMonitorStartsStopsAndRemembers) {
+  auto& monitor = get_memory_monitor();
+  EXPECT_FALSE(monitor.is_monitoring());
+  const auto before = monitor.get_current_status();
+  EXPECT_EQ(before.system_memory.device, "cpu");
+  EXPECT_GT(before.system_memory.total_bytes, before.system_memory.used_bytes);
+  EXPECT_GT(before.system_memory.usage_percent, 0);
+  EXPECT_GT(before.timestamp, 1.7e9);
+  EXPECT_TRUE(start_global_monitoring());
+  EXPECT_FALSE(monitor.start_monitoring());
+  while (monitor.get_memory_history(10).empty()) std::this_thread::yield();
+  EXPECT_EQ(monitor.get_memory_history(10).front().total_bytes, before.system_memory.total_bytes);
+  const int callback = monitor.add_alert_callback([](const MemoryAlert&) {});
+  monitor.remove_alert_callback(callback);
+  EXPECT_TRUE(monitor.stop_monitoring());
+  EXPECT_FALSE(monitor.stop_monitoring());
 }
 
 #if GREENROOM_HAVE_TORCH
