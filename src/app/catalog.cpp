@@ -26,14 +26,49 @@ bool is_voice(const fs::path& path) {
 
 models::ddsp_svc::Description describe_voice(const fs::path& path, const fs::path& pretrain_dir) {
   if (is_index_tts(path)) {
-    throw base::Error(base::ErrorCode::kUnimplemented,
-                      fmt::format("{}: an IndexTTS model; IndexTTS is not supported yet", path.string()));
+    throw base::Error(base::ErrorCode::kInvalidArgument,
+                      fmt::format("{}: an IndexTTS model: it speaks text and converts no recordings; use "
+                                  "`greenroom speak`",
+                                  path.string()));
   }
   return models::ddsp_svc::describe(path, pretrain_dir);
 }
 
 std::shared_ptr<const models::ConversionModel> make_voice(models::ddsp_svc::Description description) {
   return model_library().make_ddsp_svc(std::move(description));
+}
+
+models::index_tts::Description describe_speech_model(const fs::path& path,
+                                                     const std::vector<fs::path>& search,
+                                                     const std::string& precision, base::DeviceId device) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    throw base::Error(base::ErrorCode::kNotFound, fmt::format("{}: no such file or folder", path.string()));
+  }
+  if (!is_index_tts(path) && is_voice(path)) {
+    throw base::Error(
+        base::ErrorCode::kInvalidArgument,
+        fmt::format("{}: no IndexTTS-2 model (it has no gpt.pth); to convert a recording with a "
+                    "DDSP-SVC voice use `greenroom convert`",
+                    path.string()));
+  }
+  models::index_tts::DescribeOptions options;
+  options.search = search;
+  const bool on_gpu = device.kind == base::DeviceKind::kCuda;
+  const auto dtype = precision == "auto"
+                         ? (on_gpu ? checkpoint::DType::kFloat16 : checkpoint::DType::kFloat32)
+                         : checkpoint::parse_dtype(precision).value_or(checkpoint::DType::kFloat32);
+  if (dtype == checkpoint::DType::kFloat16 && !on_gpu) {
+    throw base::Error(base::ErrorCode::kInvalidArgument,
+                      "precision float16 needs a GPU; on the CPU use float32 or bfloat16");
+  }
+  options.precision = {dtype, dtype};
+  return models::index_tts::describe(path, options);
+}
+
+std::shared_ptr<const models::SynthesisModel> make_speech_model(models::index_tts::Description description,
+                                                                const fs::path& cache) {
+  return model_library().make_index_tts(std::move(description), cache);
 }
 
 }  // namespace greenroom::app

@@ -3,8 +3,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "models/ddsp_svc/description.h"
+#include "models/index_tts/description.h"
 #include "models/voice.h"
 
 namespace greenroom::app {
@@ -21,5 +24,15 @@ models::ddsp_svc::Description describe_voice(const std::filesystem::path& path,
 
 // The same as a model that can be loaded. Opens the models library.
 std::shared_ptr<const models::ConversionModel> make_voice(models::ddsp_svc::Description description);
+
+// The same for an IndexTTS-2 folder. `precision`: "auto" is half of it on a GPU, as the official program's
+// fp16 mode.
+models::index_tts::Description describe_speech_model(const std::filesystem::path& path,
+                                                     const std::vector<std::filesystem::path>& search,
+                                                     const std::string& precision, base::DeviceId device);
+
+// `cache`: folder for the features of known voices.
+std::shared_ptr<const models::SynthesisModel> make_speech_model(models::index_tts::Description description,
+                                                                const std::filesystem::path& cache);
 
 }  // namespace greenroom::app

@@ -38,6 +38,10 @@ constexpr std::array<std::string_view, 6> kGpuSettings = {
 constexpr int kMaxEvents = 10'000'000;
 constexpr int kMaxResidenceSeconds = 86'400;
 
+bool is_precision(std::string_view name) {
+  return name == "auto" || name == "float32" || name == "float16" || name == "bfloat16";
+}
+
 template <typename List>
 bool contains(const List& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
@@ -114,6 +118,13 @@ class Setting {
       config.port = number(0, kMaxPort);
     } else if (key_ == "ddsp_svc.pretrain_dir") {
       config.pretrain_dir = folder_ / text();
+    } else if (key_ == "index_tts.model_dir") {
+      config.index_tts_search.push_back(folder_ / text());
+    } else if (key_ == "index_tts.search_dirs") {
+      read_folders(config.index_tts_search);
+    } else if (key_ == "index_tts.precision") {
+      config.index_tts_precision = text();
+      if (!is_precision(config.index_tts_precision)) wrong("it must be auto, float32, float16 or bfloat16");
     } else {
       return key_.starts_with("gpu.") && apply_monitoring(config.monitoring, key_.substr(4));
     }
@@ -168,6 +179,14 @@ class Setting {
       return false;
     }
     return true;
+  }
+
+  void read_folders(std::vector<fs::path>& folders) const {
+    if (!value_.IsSequence()) wrong("it must be a list of folders");
+    for (const auto& entry : value_) {
+      if (!entry.IsScalar() || entry.Scalar().empty()) wrong("it must be a list of folders");
+      folders.push_back(folder_ / entry.Scalar());
+    }
   }
 
   void read_budgets(Config& config) const {

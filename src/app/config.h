@@ -29,9 +29,12 @@ struct Config {
       memory_budgets;                  // bytes; a device without one may be filled as far as it is free
   std::string device = "auto";         // "auto", "cpu", "cuda:0"
   std::filesystem::path pretrain_dir;  // of DDSP-SVC; empty: only what the model's own config says
-  std::filesystem::path cache_dir;     // of what is kept across restarts; empty: nothing is
-  Restore restore = Restore::kKept;    // which models a server loads at start
-  std::size_t max_events = 100'000;    // in the history
+  // Where else files that an IndexTTS-2 model borrows are looked for.
+  std::vector<std::filesystem::path> index_tts_search;
+  std::string index_tts_precision = "auto";  // of its language model: "float16" on a GPU, else "float32"
+  std::filesystem::path cache_dir;           // of what is kept across restarts; empty: nothing is
+  Restore restore = Restore::kKept;          // which models a server loads at start
+  std::size_t max_events = 100'000;          // in the history
   GpuSettings gpu;
   std::string log_level = "WARNING";
   // Host memory for copies of weights that were on a GPU; a quarter of the machine's when absent.

@@ -315,6 +315,12 @@ std::string Engine::load_voice(const std::filesystem::path& path, const std::str
   return id;
 }
 
+// Of the calling thread.
+void Engine::use_threads() const {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  model_library().set_threads(config_.threads > 0 ? config_.threads : cores);
+}
+
 std::uint64_t Engine::host_cache_bytes() const {
   if (config_.host_cache_bytes) return *config_.host_cache_bytes;
   constexpr std::uint64_t kShare = 4;
@@ -323,14 +329,14 @@ std::uint64_t Engine::host_cache_bytes() const {
 }
 
 void Engine::unload(const std::string& model_id, bool force) {
+  if (unload_speech_model(model_id, force)) return;
   manager_->unload(model_id, force ? core::UnloadMode::kForce : core::UnloadMode::kFree);
 }
 
 models::ConvertResult Engine::convert(const std::string& model_id, const audio::Buffer& input,
                                       const models::ConvertOptions& options,
                                       const models::RunControl& control) {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  model_library().set_threads(config_.threads > 0 ? config_.threads : cores);  // of the calling thread
+  use_threads();
   last_request_ = clock_.now();
   tasks_->note_use(model_id);
   auto run = manager_->start_run(model_id);

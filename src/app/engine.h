@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -88,6 +89,16 @@ class Engine {
   models::ConvertResult convert(const std::string& model_id, const audio::Buffer& input,
                                 const models::ConvertOptions& options, const models::RunControl& control);
 
+  // Gets an IndexTTS-2 folder ready to speak; returns its model id. Loads nothing: every stage of a run loads
+  // what it lacks, and leaves it idle. Throws base::Error.
+  std::string open_speech_model(const std::filesystem::path& path, const std::string& device)
+      EXCLUDES_LOCK(speech_mutex_);
+
+  // Throws base::Error: kNotFound (not opened), and as models::SynthesisModel::speak.
+  models::SpeakResult speak(const std::string& model_id, const models::SpeakRequest& request,
+                            const models::SpeakOptions& options, const models::SpeakControl& control)
+      EXCLUDES_LOCK(speech_mutex_);
+
   // Models by id, with what was kept of them from last time.
   ModelRegistry& registry() { return *registry_; }
 
@@ -122,8 +133,15 @@ class Engine {
   const devices::Discovery& discovery() const { return discovery_; }
 
  private:
+  struct SpeechModel {
+    std::shared_ptr<const models::SynthesisModel> model;
+    base::DeviceId device;
+  };
   std::uint64_t host_cache_bytes() const;
   base::DeviceId place(const std::vector<core::PlanItem>& items) const;
+  void use_threads() const;
+  // False when `model_id` is none.
+  bool unload_speech_model(const std::string& model_id, bool force) EXCLUDES_LOCK(speech_mutex_);
   ModelSource model_source();
   std::shared_ptr<const core::Model> make_model(const std::filesystem::path& path);
   std::shared_ptr<const core::Model> make_model(models::ddsp_svc::Description description);
@@ -157,6 +175,8 @@ class Engine {
   std::unique_ptr<EngineMetrics> metrics_;
   std::unique_ptr<EventTap> event_tap_;
   std::unique_ptr<core::Manager> manager_;
+  base::Mutex speech_mutex_;
+  std::map<std::string, SpeechModel> speech_models_ GUARDED_BY(speech_mutex_);
   std::atomic<base::Clock::TimePoint> last_request_;
   std::unique_ptr<core::Baseline> baseline_;
   std::unique_ptr<ModelRegistry> registry_;

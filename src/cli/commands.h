@@ -22,6 +22,15 @@ struct ConvertArguments {
   bool timings = false;
 };
 
+struct SpeakArguments {
+  std::filesystem::path model, voice, emotion_audio, text_file, output;
+  std::optional<std::string> text;  // else of text_file, else of standard input
+  std::vector<double> emotion_vector;
+  std::optional<std::string> emotion_text;  // empty: the text itself
+  models::SpeakOptions options;
+  bool timings = false;
+};
+
 struct EstimateArguments {
   std::vector<std::filesystem::path> paths;
   checkpoint::DType dtype = checkpoint::DType::kFloat32;  // of the weights on the device
@@ -75,6 +84,7 @@ struct SimulateArguments {
 int run_plan(const app::Config& config, const PlanArguments& arguments);
 int run_simulate(const app::Config& config, const SimulateArguments& arguments);
 int run_convert(const app::Config& config, const ConvertArguments& arguments);
+int run_speak(const app::Config& config, const SpeakArguments& arguments);
 int run_estimate(const app::Config& config, const EstimateArguments& arguments);
 int run_inspect(const std::filesystem::path& path, bool json, bool verify);
 int run_convert_checkpoint(const ConvertCheckpointArguments& arguments);

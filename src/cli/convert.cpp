@@ -1,54 +1,17 @@
 #include <spdlog/fmt/fmt.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <chrono>
-#include <csignal>
-#include <memory>
 
 #include "app/engine.h"
 #include "audio/file.h"
 #include "base/bytes.h"
-#include "base/error.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/output_file.h"
 #include "cli/progress_bar.h"
 
 namespace greenroom::cli {
 namespace {
-
-using base::Error;
-using base::ErrorCode;
-
-std::shared_ptr<std::atomic<bool>> g_cancelled = std::make_shared<std::atomic<bool>>(false);
-
-// Asks for an end at the next step; a second Ctrl-C ends the program at once.
-void on_interrupt(int) {
-  g_cancelled->store(true);
-  std::signal(SIGINT, SIG_DFL);
-}
-
-// What can be known to fail is said before minutes of work, not after.
-void check_output(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  if (extension != ".wav" && extension != ".flac") {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{}: the output's name must end in .wav or .flac", path.string()));
-  }
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("{}: is a folder; name a file", path.string()));
-  }
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("{}: the folder {} does not exist", path.string(), folder.string()));
-  }
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("{}: the folder {} is not writable", path.string(), folder.string()));
-  }
-}
 
 void print_timings(const models::ConvertResult& result) {
   const double seconds = result.audio.seconds();
@@ -68,12 +31,11 @@ int run_convert(const app::Config& config, const ConvertArguments& arguments) {
   const auto started = std::chrono::steady_clock::now();
   const auto id = engine.load_voice(arguments.model, config.device);
   const auto loaded = std::chrono::steady_clock::now();
-  std::signal(SIGINT, on_interrupt);
+  const auto cancelled = cancel_on_interrupt();
   models::ConvertResult result;
   {
     ProgressBar bar("converting");
-    result =
-        engine.convert(id, input, arguments.options, {[&](double done) { bar.show(done); }, g_cancelled});
+    result = engine.convert(id, input, arguments.options, {[&](double done) { bar.show(done); }, cancelled});
   }
   const auto finished = std::chrono::steady_clock::now();
   audio::write_file(arguments.output, result.audio);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/speak_options.h"
 #include "devices/visible_gpus.h"
 
 namespace greenroom::cli {
@@ -35,6 +36,9 @@ struct Arguments {
   bool verify = false;
   std::string dtype;
   ConvertArguments convert;
+  SpeakOptionsLine speak;
+  std::string precision;
+  std::vector<fs::path> search_dirs;
   EstimateArguments estimate;
   ConvertCheckpointArguments convert_checkpoint;
   GpuArguments gpu;
@@ -120,6 +124,9 @@ app::Config make_config(const Arguments& arguments) {
       arguments.config_file.empty() ? std::nullopt : std::optional<fs::path>(arguments.config_file));
   for (const auto& budget : arguments.budgets) app::set_memory_budget(config, budget);
   if (!arguments.pretrain_dir.empty()) config.pretrain_dir = arguments.pretrain_dir;
+  if (!arguments.precision.empty()) config.index_tts_precision = arguments.precision;
+  config.index_tts_search.insert(config.index_tts_search.end(), arguments.search_dirs.begin(),
+                                 arguments.search_dirs.end());
   if (!arguments.device.empty()) config.device = arguments.device;
   if (arguments.threads > 0) config.threads = arguments.threads;
   if (!arguments.host.empty()) config.host = arguments.host;
@@ -164,6 +171,9 @@ int dispatch(CLI::App& program, Arguments& arguments) {
   if (auto* convert = program.get_subcommand("convert"); convert->parsed()) {
     return run_convert(config, finish_convert(*convert, arguments));
   }
+  if (auto* speak = program.get_subcommand("speak"); speak->parsed()) {
+    return run_speak(config, finish_speak(*speak, arguments.speak));
+  }
   const auto dtype = checkpoint::parse_dtype(arguments.dtype);
   if (program.got_subcommand("estimate")) {
     if (dtype) arguments.estimate.dtype = *dtype;
@@ -188,6 +198,22 @@ int dispatch(CLI::App& program, Arguments& arguments) {
   if (program.got_subcommand("check")) return run_check(config, arguments.check);
   if (program.got_subcommand("top")) return run_top(config, arguments.top);
   return run_serve(config);
+}
+
+void add_speak_command(CLI::App& program, Arguments& arguments) {
+  auto* speak = program.add_subcommand("speak", "Say a text in the voice of a recording");
+  add_speak_options(*speak, arguments.speak);
+  speak->add_option("--device", arguments.device, "auto, cpu or cuda:N");
+  speak->add_option("--threads", arguments.threads, "CPU threads (default: all cores)")
+      ->check(CLI::Range(1, 1024));
+  speak
+      ->add_option("--precision", arguments.precision,
+                   "Of the language model (default: float16 on a GPU, else float32)")
+      ->check(CLI::IsMember({"auto", "float32", "float16", "bfloat16"}));
+  speak
+      ->add_option("--search-dir", arguments.search_dirs,
+                   "Where else to look for the model's files; repeatable")
+      ->allow_extra_args(false);
 }
 
 void add_checkpoint_commands(CLI::App& program, Arguments& arguments) {
@@ -293,11 +319,12 @@ void describe(CLI::App& program, Arguments& arguments) {
   program.fallthrough();
   program.add_subcommand("serve", "Serve over HTTP (the default)");
   add_convert_options(*program.add_subcommand("convert", "Convert a recording to another voice"), arguments);
+  add_speak_command(program, arguments);
   add_checkpoint_commands(program, arguments);
   add_manager_commands(program, arguments);
   auto* demo = program.add_subcommand("demo-models", "Write small made-up models to try things out with");
   demo->add_option("DIR", arguments.folder, "Where to write them")->required();
-  demo->add_flag("--real", arguments.real, "At the size of published models, about 1.2 GB");
+  demo->add_flag("--real", arguments.real, "At the size of published models, about 11 GB");
   add_watching_commands(program, arguments);
 }
 

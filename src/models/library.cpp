@@ -5,6 +5,7 @@
 #include <torch/version.h>
 
 #include "models/ddsp_svc/model.h"
+#include "models/index_tts/model.h"
 #include "nn/guard.h"
 
 namespace greenroom::models {
@@ -21,6 +22,10 @@ class TorchLibrary final : public Library {
   void set_threads(int threads) const override { at::set_num_threads(threads); }
   std::shared_ptr<const ConversionModel> make_ddsp_svc(ddsp_svc::Description description) const override {
     return ddsp_svc::make_model(std::move(description), &images_);
+  }
+  std::shared_ptr<const SynthesisModel> make_index_tts(index_tts::Description description,
+                                                       std::filesystem::path cache) const override {
+    return index_tts::make_model(std::move(description), &images_, std::move(cache));
   }
   void set_host_cache(std::uint64_t bytes) const override { images_.set_budget(bytes); }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "base/device_id.h"
 #include "models/ddsp_svc/description.h"
+#include "models/index_tts/description.h"
 #include "models/voice.h"
 
 namespace greenroom::models {
@@ -27,6 +29,10 @@ class Library {
   virtual void set_host_cache(std::uint64_t bytes) const = 0;
 
   virtual std::shared_ptr<const ConversionModel> make_ddsp_svc(ddsp_svc::Description description) const = 0;
+
+  // `cache`: folder for the features of known voices; empty keeps none.
+  virtual std::shared_ptr<const SynthesisModel> make_index_tts(index_tts::Description description,
+                                                               std::filesystem::path cache) const = 0;
 };
 
 }  // namespace greenroom::models

@@ -65,7 +65,7 @@ TEST(Catalog, KnowsAnIndexTtsFolderWhenItSeesOne) {
   const auto bigvgan = dir.write("bigvgan_generator.pth", "x");
   for (const auto& path : {dir.path(), bigvgan}) {
     const auto error = error_of(path);
-    EXPECT_EQ(error.code(), base::ErrorCode::kUnimplemented);
+    EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument);
     EXPECT_THAT(error.what(), HasSubstr("IndexTTS"));
   }
 }

@@ -123,8 +123,7 @@ void TensorSet::finish(const Norm& norm) const {
   }
 }
 
-void TensorSet::write(const std::filesystem::path& path, const std::string& root,
-                      const std::vector<std::pair<std::string, std::int64_t>>& numbers) {
+std::shared_ptr<checkpoint::DictToWrite> TensorSet::dict() {
   for (const auto& norm : norms_) finish(norm);
   norms_.clear();
   auto tensors = std::make_shared<checkpoint::DictToWrite>();
@@ -139,6 +138,12 @@ void TensorSet::write(const std::filesystem::path& path, const std::string& root
     }
     tensors->items.emplace_back(entry.name, std::move(tensor));
   }
+  return tensors;
+}
+
+void TensorSet::write(const std::filesystem::path& path, const std::string& root,
+                      const std::vector<std::pair<std::string, std::int64_t>>& numbers) {
+  auto tensors = dict();
   checkpoint::DictToWrite file;
   for (const auto& [name, value] : numbers) file.items.emplace_back(name, value);
   file.items.emplace_back("greenroom_demo", std::int64_t{1});

@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "checkpoint/torch_writer.h"
 
 namespace greenroom::models::ddsp_svc {
 
@@ -44,6 +47,9 @@ class TensorSet {
   // of zeros becomes weight_g 0 on a noise direction, since 0 / |0| would be NaN.
   DemoTensor& weight_norm(const std::string& prefix, std::vector<std::int64_t> shape, int axis,
                           float amplitude);
+
+  // Name -> tensor, for a file with several sets in it. Valid while the set lives.
+  std::shared_ptr<checkpoint::DictToWrite> dict();
 
   // Writes {numbers..., "greenroom_demo": 1, root: {tensors}} as torch.save would. Throws base::Error.
   void write(const std::filesystem::path& path, const std::string& root,

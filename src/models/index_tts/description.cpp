@@ -75,19 +75,6 @@ const char* kind_of(Component component) {
   return kKinds[component];
 }
 
-DType dtype_of(Component component, const Precision& precision) {
-  switch (component) {
-    case kSpeakerConditioner:
-    case kEmotionConditioner:
-    case kGpt:
-      return precision.gpt;
-    case kEmotionLlm:
-      return precision.emotion_llm;
-    default:
-      return DType::kFloat32;
-  }
-}
-
 bool starts_with_any(std::string_view name, std::initializer_list<std::string_view> prefixes) {
   return std::any_of(prefixes.begin(), prefixes.end(),
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
@@ -269,6 +256,19 @@ void add_components(Description& description, const std::vector<Checkpoint>& fil
 }
 
 }  // namespace
+
+DType dtype_of(Component component, const Precision& precision) {
+  switch (component) {
+    case kSpeakerConditioner:
+    case kEmotionConditioner:
+    case kGpt:
+      return precision.gpt;
+    case kEmotionLlm:
+      return precision.emotion_llm;
+    default:
+      return DType::kFloat32;
+  }
+}
 
 std::string Description::emotion_llm_advice() const {
   return fmt::format(

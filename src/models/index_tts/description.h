@@ -54,6 +54,8 @@ struct Precision {
   checkpoint::DType emotion_llm = checkpoint::DType::kFloat32;  // kEmotionLlm
 };
 
+checkpoint::DType dtype_of(Component component, const Precision& precision);
+
 struct DescribeOptions {
   // Folders beside the model's own and its hf_cache in which files of other projects may lie, plain or in the
   // layout of a Hugging Face cache.

@@ -42,7 +42,7 @@ std::string read_text(const fs::path& path) {
 
 // Every byte has a printable character: its own where it has one, else one from U+0100 on.
 const std::array<char32_t, 256>& printable_bytes() {
-  static const auto kTable = [] {
+  static const auto all = [] {
     std::array<char32_t, 256> table{};
     char32_t next = 0x100;
     for (char32_t byte = 0; byte < table.size(); ++byte) {
@@ -51,7 +51,7 @@ const std::array<char32_t, 256>& printable_bytes() {
     }
     return table;
   }();
-  return kTable;
+  return all;
 }
 
 std::string to_printable(std::string_view bytes) {
@@ -78,8 +78,8 @@ bool is_number(char32_t c) {
 
 bool is_letter(char32_t c) {
   if (c < 0x80) return is_latin_letter(c);
-  static const locale_t kLocale = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-  return !is_number(c) && ::iswalpha_l(static_cast<wint_t>(c), kLocale) != 0;
+  static const locale_t unicode = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  return !is_number(c) && ::iswalpha_l(static_cast<wint_t>(c), unicode) != 0;
 }
 
 bool is_line_end(char32_t c) {

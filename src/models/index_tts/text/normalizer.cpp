@@ -250,7 +250,7 @@ Text apply_glossary(View text, const std::vector<GlossaryEntry>& glossary, bool 
   Text result(text);
   for (const auto& entry : glossary) {
     const Text word = to_code_points(entry.word);
-    const Text reading = to_code_points(chinese ? entry.chinese : entry.english);
+    Text reading = to_code_points(chinese ? entry.chinese : entry.english);
     if (word.empty() || reading.empty()) continue;
     result = replace_matches(
         result, [&](View whole, std::size_t at) { return matches_at(whole, at, word) ? word.size() : 0; },

@@ -11,18 +11,18 @@ using Pieces = std::vector<std::string>;
 using Marks = std::vector<std::string_view>;
 
 const Marks& sentence_marks() {
-  static const Marks kMarks{".", "!", "?", "▁.", "▁?", "▁..."};
-  return kMarks;
+  static const Marks marks{".", "!", "?", "▁.", "▁?", "▁..."};
+  return marks;
 }
 
 const Marks& comma_marks() {
-  static const Marks kMarks{",", "▁,"};
-  return kMarks;
+  static const Marks marks{",", "▁,"};
+  return marks;
 }
 
 const Marks& hyphen_marks() {
-  static const Marks kMarks{"-"};
-  return kMarks;
+  static const Marks marks{"-"};
+  return marks;
 }
 
 bool contains(const Marks& marks, std::string_view piece) {

@@ -1,0 +1,129 @@
+#include <spdlog/fmt/fmt.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "app/engine.h"
+#include "audio/file.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
+#include "cli/output_file.h"
+#include "cli/progress_bar.h"
+
+namespace greenroom::cli {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using Seconds = std::chrono::duration<double>;
+
+constexpr std::size_t kMostTextBytes = 16 << 20;
+
+std::string read_stream(std::istream& stream, const std::string& name) {
+  std::string text;
+  char buffer[65536];
+  while (stream.read(buffer, sizeof(buffer)) || stream.gcount() > 0) {
+    text.append(buffer, static_cast<std::size_t>(stream.gcount()));
+    if (text.size() > kMostTextBytes) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  fmt::format("{}: larger than 16 MiB, that is no text to speak", name));
+    }
+  }
+  return text;
+}
+
+std::string read_text(const SpeakArguments& arguments) {
+  if (arguments.text) return *arguments.text;
+  if (!arguments.text_file.empty() && arguments.text_file != "-") {
+    std::error_code ignored;
+    std::ifstream file(arguments.text_file, std::ios::binary);
+    if (!std::filesystem::is_regular_file(arguments.text_file, ignored) || !file) {
+      throw Error(ErrorCode::kNotFound, fmt::format("{}: no such text file", arguments.text_file.string()));
+    }
+    return read_stream(file, arguments.text_file.string());
+  }
+  if (arguments.text_file.empty() && ::isatty(STDIN_FILENO) != 0) {
+    throw Error(ErrorCode::kInvalidArgument, "no text: give --text, --text-file, or pipe it in");
+  }
+  return read_stream(std::cin, "standard input");
+}
+
+models::SpeakRequest make_request(const SpeakArguments& arguments) {
+  models::SpeakRequest request;
+  request.text = read_text(arguments);
+  request.voice = audio::read_file(arguments.voice);
+  if (!arguments.emotion_audio.empty()) request.emotion_audio = audio::read_file(arguments.emotion_audio);
+  request.emotion_vector = arguments.emotion_vector;
+  request.use_emotion_text = arguments.emotion_text.has_value();
+  request.emotion_text = arguments.emotion_text.value_or("");
+  return request;
+}
+
+double seconds_of(const models::SpeakResult& result, const std::string& stage) {
+  for (const auto& time : result.stage_times) {
+    if (time.stage == stage) return time.seconds;
+  }
+  return 0;
+}
+
+void print_timings(const models::SpeakResult& result) {
+  const double seconds = result.audio.seconds();
+  for (const auto& stage : result.stage_times) {
+    fmt::print("  {:<12} {:8.3f} s  real-time factor {:.3f}", stage.stage, stage.seconds,
+               stage.seconds / seconds);
+    const bool has_tokens = stage.stage != "reference" && stage.stage != "emotion_text" && stage.seconds > 0;
+    if (has_tokens)
+      fmt::print("  {:.1f} tokens/s", static_cast<double>(result.speech_tokens) / stage.seconds);
+    fmt::print("\n");
+  }
+}
+
+std::uint64_t resident_bytes(const app::Engine& engine) {
+  std::uint64_t resident = 0;
+  for (const auto& device : engine.status().devices) resident += device.ledger.resident;
+  return resident;
+}
+
+}  // namespace
+
+int run_speak(const app::Config& config, const SpeakArguments& arguments) {
+  check_output(arguments.output);
+  const auto request = make_request(arguments);
+  app::Engine engine(config);
+  const auto id = engine.open_speech_model(arguments.model, config.device);
+  const auto cancelled = cancel_on_interrupt();
+  const auto started = std::chrono::steady_clock::now();
+  models::SpeakResult result;
+  {
+    ProgressBar bar("speaking");
+    models::SpeakControl control;
+    control.progress = [&](double done) { bar.show(done); };
+    control.cancelled = cancelled;
+    result = engine.speak(id, request, arguments.options, control);
+  }
+  const double elapsed = Seconds(std::chrono::steady_clock::now() - started).count();
+  audio::write_file(arguments.output, result.audio);
+  for (const auto& notice : result.notices) fmt::print(stderr, "greenroom: {}\n", notice);
+
+  const double generation = seconds_of(result, "generation");
+  const std::uint64_t resident = resident_bytes(engine);
+  fmt::print(
+      "{}: {:.2f} s of audio in {:.2f} s (real-time factor {:.2f}), {} segments, {} speech tokens at {:.1f} "
+      "tokens/s, "
+      "{}; peak memory {}: {} of weights, {} of workspace\n",
+      arguments.output.string(), result.audio.seconds(), elapsed, elapsed / result.audio.seconds(),
+      result.segments, result.speech_tokens,
+      generation > 0 ? static_cast<double>(result.speech_tokens) / generation : 0,
+      result.voice_was_known ? "a known voice" : "a new voice",
+      base::format_bytes(resident + result.peak_workspace_bytes), base::format_bytes(resident),
+      base::format_bytes(result.peak_workspace_bytes));
+  if (arguments.timings) print_timings(result);
+  return 0;
+}
+
+}  // namespace greenroom::cli

@@ -1,0 +1,61 @@
+#include "models/index_tts/workspace.h"
+
+#include <algorithm>
+
+#include "checkpoint/tensor_view.h"
+#include "models/index_tts/gpt_workspace.h"
+
+namespace greenroom::models::index_tts {
+namespace {
+
+constexpr std::int64_t kFixed = 4 << 20;  // small tensors, and rounding of the rest
+std::int64_t element_bytes(checkpoint::DType dtype) {
+  return static_cast<std::int64_t>(checkpoint::dtype_size(dtype));
+}
+
+GptSizes gpt_sizes(const Description& description) {
+  return {description.widths.gpt_layers, description.widths.gpt, description.config.gpt.heads,
+          description.widths.codes, element_bytes(description.precision.gpt)};
+}
+
+}  // namespace
+
+std::uint64_t conditioning_workspace_bytes(const Description& description, std::int64_t steps) {
+  ConditionerSizes sizes;
+  sizes.features = description.widths.speech;
+  sizes.channels = description.widths.conditioner;
+  sizes.heads = description.config.gpt.condition.attention_heads;
+  sizes.inner = 4 * description.widths.conditioner;
+  sizes.latent_width = description.widths.gpt;
+  sizes.element_bytes = element_bytes(description.precision.gpt);
+  return kFixed + conditioner_workspace_bytes(sizes, steps);
+}
+
+std::uint64_t emotion_text_workspace_bytes(const Description& description, std::int64_t prompt,
+                                           std::int64_t most_tokens) {
+  const auto& config = description.emotion_llm_config;
+  LlmSizes sizes;
+  sizes.layers = description.widths.llm_layers;
+  sizes.width = description.widths.llm;
+  sizes.heads = config.attention_heads;
+  sizes.kv_heads = config.key_value_heads;
+  sizes.head_dim = config.head_dim;
+  sizes.inner = 3 * description.widths.llm;
+  sizes.element_bytes = element_bytes(description.precision.emotion_llm);
+  return kFixed + llm_workspace_bytes(sizes, prompt, most_tokens);
+}
+
+std::uint64_t generation_stage_bytes(const Description& description, const SpeakOptions& options,
+                                     std::int64_t text, std::int64_t segments, std::int64_t speaker_vectors) {
+  constexpr std::int64_t kMarks = 5;  // emotion and speed are part of the sum, start and stop of the text
+  GenerationSizes sizes;
+  sizes.prefix = speaker_vectors + kMarks + text;
+  sizes.max_codes = options.max_mel_tokens;
+  sizes.beams = options.num_beams;
+  sizes.segments = segments;
+  const auto gpt = gpt_sizes(description);
+  return kFixed + std::max(generation_workspace_bytes(gpt, sizes),
+                           latents_workspace_bytes(gpt, sizes.prefix + options.max_mel_tokens + 2));
+}
+
+}  // namespace greenroom::models::index_tts
