@@ -41,7 +41,7 @@ Value bytes(const Reading& reading, std::uint64_t devices::DeviceMemory::*field)
 constexpr auto kGauge = MetricWriter::Type::kGauge;
 constexpr auto kCounter = MetricWriter::Type::kCounter;
 
-const Family kFamilies[] = {
+constexpr Family kFamilies[] = {
     {"greenroom_device_up", kGauge,
      "Whether the device answers: 1, or 0 when it is lost or its driver hangs.",
      [](const Reading& r) { return Value(r.memory && r.answers ? 1 : 0); }},
@@ -92,7 +92,7 @@ const Family kFamilies[] = {
      [](const Reading& r) { return scaled(r.telemetry.cores); }},
 };
 
-const Family kDcgmFamilies[] = {
+constexpr Family kDcgmFamilies[] = {
     {"DCGM_FI_DEV_SM_CLOCK", kGauge, "SM clock frequency (in MHz).",
      [](const Reading& r) { return scaled(r.telemetry.clock_mhz); }},
     {"DCGM_FI_DEV_MEM_CLOCK", kGauge, "Memory clock frequency (in MHz).",

@@ -18,9 +18,15 @@ using monitor::MetricWriter;
 constexpr auto kGauge = MetricWriter::Type::kGauge;
 constexpr auto kCounter = MetricWriter::Type::kCounter;
 
-const std::vector<double> kLoadBounds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
-const std::vector<double> kInferenceBounds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
-const std::vector<double> kRequestBounds = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300};
+std::vector<double> load_bounds() {
+  return {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
+}
+std::vector<double> inference_bounds() {
+  return {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600};
+}
+std::vector<double> request_bounds() {
+  return {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300};
+}
 
 double cpu_seconds() {
   rusage usage{};
@@ -151,7 +157,7 @@ void write_monitor(MetricWriter& writer, const MetricsState& state) {
 EngineMetrics::EngineMetrics(std::string version, std::function<MetricsState()> state)
     : loads_(registry_.counter("greenroom_loads_total", "Loads of models that came to their end.")),
       load_seconds_(
-          registry_.histogram("greenroom_load_seconds", "Time that loads of models took.", kLoadBounds)),
+          registry_.histogram("greenroom_load_seconds", "Time that loads of models took.", load_bounds())),
       lookups_(registry_.counter("greenroom_load_lookups_total",
                                  "Loads by whether the model was there (hit) or had to be read (miss).")),
       unloads_(registry_.counter("greenroom_unloads_total", "Models that were unloaded.")),
@@ -159,13 +165,13 @@ EngineMetrics::EngineMetrics(std::string version, std::function<MetricsState()> 
       evicted_bytes_(registry_.counter("greenroom_evicted_bytes_total", "Bytes that evictions gave back.")),
       alerts_(registry_.counter("greenroom_alerts_total", "Alerts that were told.")),
       inferences_(registry_.counter("greenroom_inferences_total", "Inferences that came to their end.")),
-      inference_seconds_(
-          registry_.histogram("greenroom_inference_seconds", "Time that inferences took.", kInferenceBounds)),
+      inference_seconds_(registry_.histogram("greenroom_inference_seconds", "Time that inferences took.",
+                                             inference_bounds())),
       stage_seconds_(registry_.histogram("greenroom_inference_stage_seconds",
-                                         "Time that the stages of inferences took.", kInferenceBounds)),
+                                         "Time that the stages of inferences took.", inference_bounds())),
       requests_(registry_.counter("greenroom_http_requests_total", "HTTP requests that were answered.")),
       request_seconds_(registry_.histogram("greenroom_http_request_seconds",
-                                           "Time from a request's head to its answer.", kRequestBounds)),
+                                           "Time from a request's head to its answer.", request_bounds())),
       errors_(registry_.counter("greenroom_errors_total", "Operations that failed, by what failed.")) {
   for (const char* operation : {"load", "inference", "http"}) errors_.add({{"operation", operation}}, 0);
   registry_.add_collector([version = std::move(version), state = std::move(state)](MetricWriter& writer) {
