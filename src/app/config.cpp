@@ -28,12 +28,8 @@ constexpr std::array<std::string_view, 6> kSections = {"gpu",    "ddsp_svc", "in
                                                        "system", "ui",       "audio"};
 // All settings of `gpu` beside those of the monitor, so that a misspelt budget does not go unnoticed.
 constexpr std::array<std::string_view, 6> kGpuSettings = {
-    "memory_budgets",
-    "host_cache_mb",
-    "idle_timeout_minutes",
-    "max_memory_usage_percent",
-    "eviction_policy",
-    "min_residence_seconds",
+    "memory_budgets",           "host_cache_mb",   "idle_timeout_minutes",
+    "max_memory_usage_percent", "eviction_policy", "min_residence_seconds",
 };
 constexpr int kMaxEvents = 10'000'000;
 constexpr int kMaxResidenceSeconds = 86'400;

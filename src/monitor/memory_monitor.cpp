@@ -123,7 +123,7 @@ void MemoryMonitor::State::sample(int mine) {
   for (std::size_t i = 0; i < devices.size(); ++i) {
     Reading reading = read_device(*devices[i], with_processes);
     base::MutexLock lock(mutex);
-    overdue = false;  // it answers; whoever stops may wait for this thread again
+    overdue = false;                     // it answers; whoever stops may wait for this thread again
     if (mine > 0 && stopping >= mine) {  // and the clock may be gone
       round_began.reset();
       return;
