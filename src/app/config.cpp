@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <chrono>
 #include <cstdlib>
 #include <utility>
 
+#include "app/config_tasks.h"
 #include "base/bytes.h"
 #include "base/error.h"
 
@@ -27,10 +29,14 @@ constexpr int kMaxMegabytes = 1 << 24;
 constexpr std::array<std::string_view, 6> kSections = {"gpu",    "ddsp_svc", "index_tts",
                                                        "system", "ui",       "audio"};
 // All settings of `gpu` beside those of the monitor, so that a misspelt budget does not go unnoticed.
-constexpr std::array<std::string_view, 6> kGpuSettings = {
-    "memory_budgets",           "host_cache_mb",   "idle_timeout_minutes",
-    "max_memory_usage_percent", "eviction_policy", "min_residence_seconds",
+constexpr std::array<std::string_view, 10> kGpuSettings = {
+    "memory_budgets",     "host_cache_mb",         "idle_timeout_minutes", "max_memory_usage_percent",
+    "eviction_policy",    "min_residence_seconds", "max_waiting_requests", "concurrent_requests",
+    "group_wait_seconds", "longest_wait_seconds",
 };
+constexpr int kMaxWaiting = 100'000;
+constexpr int kMaxConcurrent = 64;
+constexpr int kMaxWaitSeconds = 24 * 3600;
 constexpr int kMaxEvents = 10'000'000;
 constexpr int kMaxResidenceSeconds = 86'400;
 
@@ -91,6 +97,16 @@ class Setting {
       config.eviction_policy = *policy;
     } else if (key_ == "gpu.min_residence_seconds") {
       config.min_residence_seconds = number(0, kMaxResidenceSeconds);
+    } else if (key_ == "gpu.max_waiting_requests") {
+      config.queue.capacity = static_cast<std::size_t>(number(0, kMaxWaiting));
+    } else if (key_ == "gpu.concurrent_requests") {
+      config.queue.concurrency = number(1, kMaxConcurrent);
+    } else if (key_ == "gpu.group_wait_seconds") {
+      config.queue.schedule.group_wait = std::chrono::seconds(number(0, kMaxWaitSeconds));
+    } else if (key_ == "gpu.longest_wait_seconds") {
+      config.queue.schedule.longest_wait = std::chrono::seconds(number(1, kMaxWaitSeconds));
+    } else if (key_ == "ddsp_svc.model_path") {
+      config.ddsp_svc_model = folder_ / text();
     } else if (key_ == "system.device") {
       config.device = text();
     } else if (key_ == "system.cache_dir") {
@@ -115,7 +131,8 @@ class Setting {
     } else if (key_ == "ddsp_svc.pretrain_dir") {
       config.pretrain_dir = folder_ / text();
     } else if (key_ == "index_tts.model_dir") {
-      config.index_tts_search.push_back(folder_ / text());
+      config.index_tts_model = folder_ / text();
+      config.index_tts_search.push_back(config.index_tts_model);
     } else if (key_ == "index_tts.search_dirs") {
       read_folders(config.index_tts_search);
     } else if (key_ == "index_tts.precision") {
@@ -243,7 +260,9 @@ void read_file(Config& config, const fs::path& file) {
   if (!root.IsMap()) fail(fmt::format("{}: not a map of settings", file.string()));
   for (const auto& section : root) {
     const std::string name = section.first.IsScalar() ? section.first.Scalar() : "";
-    if (contains(kSections, name)) {
+    if (name == "tasks") {
+      if (!section.second.IsNull()) config.tasks = read_tasks(file, section.second);
+    } else if (contains(kSections, name)) {
       read_section(config, file, name, section.second);
     } else {
       config.notices.push_back(

@@ -15,6 +15,8 @@
 #include "base/device_id.h"
 #include "base/log.h"
 #include "core/policy.h"
+#include "core/request_queue.h"
+#include "core/task_profiles.h"
 
 namespace greenroom::app {
 
@@ -36,6 +38,10 @@ struct Config {
   Restore restore = Restore::kKept;          // which models a server loads at start
   std::size_t max_events = 100'000;          // in the history
   GpuSettings gpu;
+  core::QueueOptions queue;              // of each device
+  std::filesystem::path ddsp_svc_model;  // of the default tasks; both empty: they name no such model
+  std::filesystem::path index_tts_model;
+  std::vector<core::TaskProfile> tasks;  // of the section tasks; each replaces the default task of its name
   std::string log_level = "WARNING";
   // Host memory for copies of weights that were on a GPU; a quarter of the machine's when absent.
   std::optional<std::uint64_t> host_cache_bytes;

@@ -6,16 +6,19 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <random>
 #include <thread>
 #include <utility>
 
 #include "app/catalog.h"
 #include "app/cost_document.h"
+#include "app/default_tasks.h"
 #include "app/device_budgets.h"
 #include "app/model_library.h"
 #include "app/task_document.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "models/ddsp_svc/workspace.h"
 
 namespace greenroom::app {
@@ -33,6 +36,12 @@ devices::DeviceMemory read_memory(const devices::Device& device, std::string& pr
     problem = error.what();
     return {};
   }
+}
+
+// For the jitter of retries.
+double chance() {
+  thread_local std::minstd_rand random(std::random_device{}());
+  return std::uniform_real_distribution<double>()(random);
 }
 
 // What a plan needs of a model: sizes and identities, without libtorch. Immutable.
@@ -84,8 +93,15 @@ Engine::Engine(Config config)
   registry_ = std::make_unique<ModelRegistry>(state_.store(), *manager_, *baseline_, model_source());
   tasks_ = std::make_unique<core::TaskProfiles>(
       *manager_, clock_, [this](const core::PreloadConfig& preload) { return resolve(preload); });
+  register_default_tasks();
   use_kept_tasks();
   use_kept_costs();
+  holds_ = std::make_unique<core::Holds>(*manager_, clock_, base::process_start);
+  recovery_ = std::make_unique<core::RecoveryExecutor>(
+      clock_, [this](core::Event event) { manager_->publish(std::move(event)); }, chance);
+  std::vector<DeviceId> devices;
+  for (const auto& device : discovery_.devices) devices.push_back(device->id());
+  requests_ = std::make_unique<Requests>(*manager_, clock_, *recovery_, devices, config_.queue);
   caretaker_ = std::make_unique<Caretaker>(*manager_, discovery_.devices, [this] { return gpu_settings(); });
   monitoring_ = make_monitoring();
   constexpr std::chrono::seconds kInterval{2};
@@ -107,6 +123,7 @@ std::vector<core::Duty> Engine::duties() {
            [this] {
              if (gpu_settings().auto_cleanup_enabled) tasks_->sweep(idle_timeout());
            }},
+          {"clients' holds", [this] { holds_->sweep(); }},
           {"baseline models", [this] { baseline_->restore(); }},
           {"learnt costs", [this] { keep_costs(); }}};
 }
@@ -120,11 +137,52 @@ std::chrono::nanoseconds Engine::quiet_time() const {
   for (const auto& model : manager_->list()) {
     if (model.leases > 0 || model.waiting > 0) return std::chrono::nanoseconds(0);
   }
-  return clock_.now() - last_request_.load();
+  return std::min(requests_->quiet_for(), clock_.now() - last_request_.load());
 }
 
 core::GroupMember Engine::resolve(const core::PreloadConfig& config) {
   return registry_->resolve(registry_->add(config.model_path, config.device == "auto" ? "" : config.device));
+}
+
+core::GroupMember Engine::resolve(const std::string& model_id) {
+  if (registry_->find(model_id)) return registry_->resolve(model_id);
+  std::error_code ignored;
+  if (!std::filesystem::exists(model_id, ignored)) {
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("'{}' is not loaded, not registered, and no path of a model", model_id));
+  }
+  return {model_id, make_model(model_id), pick_device(config_.device)};
+}
+
+// Other devices may be used when nobody chose one.
+std::vector<DeviceId> Engine::fallbacks(const std::string& model_id) const {
+  const auto registered = registry_->find(model_id);
+  const std::string wanted = registered && registered->device != "auto" ? registered->device : config_.device;
+  if (wanted != "auto") return {};
+  std::vector<DeviceId> devices;
+  const auto& all = discovery_.devices;
+  const bool has_gpu = std::any_of(all.begin(), all.end(), [](const auto& device) {
+    return device->id().kind == base::DeviceKind::kCuda;
+  });
+  const int usable = has_gpu ? model_library().cuda_device_count() : 0;
+  for (const auto& device : all) {
+    const auto id = device->id();
+    if (id.kind == base::DeviceKind::kCuda && id.index < usable) devices.push_back(id);
+  }
+  devices.emplace_back();
+  return devices;
+}
+
+std::uint64_t Engine::take_hold(const std::string& owner, const std::vector<std::string>& model_ids,
+                                std::optional<std::chrono::nanoseconds> lifetime, int pid) {
+  core::HoldRequest request{owner, pid, {}, lifetime};
+  request.members.reserve(model_ids.size());
+  for (const auto& id : model_ids) request.members.push_back(resolve(id));
+  return holds_->take(request);
+}
+
+void Engine::register_default_tasks() {
+  for (const auto& profile : default_tasks(config_)) tasks_->register_task_profile(profile);
 }
 
 void Engine::use_kept_tasks() {
@@ -312,6 +370,16 @@ std::string Engine::load_voice(const std::filesystem::path& path, const std::str
   std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
   const auto voice = make_model(std::move(description));
   manager_->load(id, voice, device == "auto" ? place({{id, voice}}) : pick_device(device));
+  core::RecoverableOperation load;
+  load.name = "load";
+  load.model_id = id;
+  load.device = pick_device(device);
+  load.run = [&, voice = make_model(std::move(description))](const auto& attempt) {
+    manager_->load(id, voice, attempt.device);
+  };
+  if (device == "auto") load.fallbacks = fallbacks(id);
+  std::erase(load.fallbacks, load.device);
+  recovery_->execute(load);
   return id;
 }
 
@@ -335,15 +403,37 @@ void Engine::unload(const std::string& model_id, bool force) {
 
 models::ConvertResult Engine::convert(const std::string& model_id, const audio::Buffer& input,
                                       const models::ConvertOptions& options,
-                                      const models::RunControl& control) {
+                                      const models::RunControl& control, const RequestOptions& request) {
   use_threads();
   last_request_ = clock_.now();
+  manager_->touch(model_id);
   tasks_->note_use(model_id);
-  auto run = manager_->start_run(model_id);
-  // Only the catalog makes models, and its conversion models are those of this type.
-  const auto& voice = static_cast<const models::ConversionModel&>(run.model());
-  return measured(std::string(voice.type()),
-                  [&] { return voice.convert(run, run.device(), input, options, control); });
+  int degradations = 0;
+  RunRequest run;
+  run.name = "convert";
+  run.model_id = model_id;
+  run.cost = 1 + input.seconds();
+  run.options = request;
+  // Whoever made the token made it as one that can be set; the queue sets it when it is asked to.
+  run.cancelled = std::const_pointer_cast<std::atomic<bool>>(control.cancelled);
+  run.resolve = [&] { return resolve(model_id); };
+  run.fallbacks = fallbacks(model_id);
+  run.degradations = [&] { return degradations; };
+  models::ConvertResult result;
+  requests_->run(run, [&](const RunTurn& turn) {
+    // Only the catalog makes models, and its conversion models are those of this type.
+    const auto& voice = static_cast<const models::ConversionModel&>(turn.run.model());
+    degradations = voice.degradations();
+    auto chosen = options;
+    chosen.degradation = turn.degradation;
+    result = measured(std::string(voice.type()), [&] {
+      return voice.convert(turn.run, turn.run.device(), input, chosen, {control.progress, turn.cancelled});
+    });
+    result.notices.insert(result.notices.begin(), turn.notices.begin(), turn.notices.end());
+  });
+  last_request_ = clock_.now();
+  tasks_->note_use(model_id);
+  return result;
 }
 
 std::optional<core::ModelInfo> Engine::model_info(const std::string& model_id) const {

@@ -18,6 +18,7 @@
 #include "app/event_tap.h"
 #include "app/model_registry.h"
 #include "app/monitoring.h"
+#include "app/requests.h"
 #include "app/state_folder.h"
 #include "audio/buffer.h"
 #include "base/clock.h"
@@ -25,7 +26,9 @@
 #include "checkpoint/equal_files.h"
 #include "core/auto_management.h"
 #include "core/baseline.h"
+#include "core/holds.h"
 #include "core/manager.h"
+#include "core/recovery_executor.h"
 #include "core/task_profiles.h"
 #include "devices/discover.h"
 #include "models/ddsp_svc/description.h"
@@ -85,9 +88,23 @@ class Engine {
   // Bytes of the weights of the model at `path`, from file headers alone. Throws base::Error.
   std::uint64_t estimate_bytes(const std::filesystem::path& path) const;
 
-  // REQUIRES: a hold on the model. Pins what each stage needs while it needs it. Throws base::Error.
+  // Waits for its turn on the model's device, loads the model when it is absent (`model_id` is registered, or
+  // the path of a voice) and leaves it idle then. Pins what each stage needs while it needs it. What can be
+  // mended is tried again, with less memory, or on another device where the device was left to us ("auto");
+  // notices of the result say so. Throws base::Error as Requests::run.
   models::ConvertResult convert(const std::string& model_id, const audio::Buffer& input,
-                                const models::ConvertOptions& options, const models::RunControl& control);
+                                const models::ConvertOptions& options, const models::RunControl& control,
+                                const RequestOptions& request = {});
+  Requests& requests() { return *requests_; }
+
+  // Holds of clients, for models by their registered id or path. They end by themselves while
+  // auto_management() runs.
+  std::uint64_t take_hold(const std::string& owner, const std::vector<std::string>& model_ids,
+                          std::optional<std::chrono::nanoseconds> lifetime = std::nullopt, int pid = 0);
+  core::Holds& holds() { return *holds_; }
+
+  // Where users' recovery actions are registered.
+  core::RecoveryExecutor& recovery() { return *recovery_; }
 
   // Gets an IndexTTS-2 folder ready to speak; returns its model id. Loads nothing: every stage of a run loads
   // what it lacks, and leaves it idle. Throws base::Error.
@@ -151,6 +168,9 @@ class Engine {
   // Writes what was learnt since it was written last.
   void keep_costs() EXCLUDES_LOCK(mutex_);
   core::GroupMember resolve(const core::PreloadConfig& config);
+  core::GroupMember resolve(const std::string& model_id);
+  std::vector<base::DeviceId> fallbacks(const std::string& model_id) const;
+  void register_default_tasks();
   std::vector<core::Duty> duties();
   std::chrono::nanoseconds idle_timeout() const;
   std::chrono::nanoseconds quiet_time() const;
@@ -181,6 +201,9 @@ class Engine {
   std::unique_ptr<core::Baseline> baseline_;
   std::unique_ptr<ModelRegistry> registry_;
   std::unique_ptr<core::TaskProfiles> tasks_;
+  std::unique_ptr<core::Holds> holds_;
+  std::unique_ptr<core::RecoveryExecutor> recovery_;
+  std::unique_ptr<Requests> requests_;
   std::unique_ptr<Caretaker> caretaker_;
   std::unique_ptr<Monitoring> monitoring_;  // its hooks use what is above
   std::unique_ptr<core::AutoManagement> auto_management_;

@@ -152,4 +152,22 @@ std::vector<Segment> slice(std::span<const float> samples, int sample_rate, doub
   return segments;
 }
 
+std::vector<Segment> cut_long_segments(const std::vector<Segment>& segments, double hop,
+                                       std::int64_t longest_frames, std::int64_t overlap_frames) {
+  std::vector<Segment> pieces;
+  for (const Segment& segment : segments) {
+    Segment piece = segment;
+    while (frame_count(segment.end_sample - piece.first_sample, hop) > longest_frames) {
+      piece.end_sample =
+          static_cast<std::int64_t>(static_cast<double>(piece.start_frame + longest_frames) * hop);
+      pieces.push_back(piece);
+      piece.start_frame += longest_frames - overlap_frames;
+      piece.first_sample = static_cast<std::int64_t>(static_cast<double>(piece.start_frame) * hop);
+    }
+    piece.end_sample = segment.end_sample;
+    pieces.push_back(piece);
+  }
+  return pieces;
+}
+
 }  // namespace greenroom::audio

@@ -28,4 +28,10 @@ struct SlicerOptions {
 std::vector<Segment> slice(std::span<const float> samples, int sample_rate, double hop,
                            const SlicerOptions& options = {});
 
+// The same with no segment longer than `longest_frames`: longer ones are cut into pieces of that length, each
+// beginning `overlap_frames` before the end of the one before, to be cross-faded there. REQUIRES: hop > 0,
+// 0 <= overlap_frames < longest_frames.
+std::vector<Segment> cut_long_segments(const std::vector<Segment>& segments, double hop,
+                                       std::int64_t longest_frames, std::int64_t overlap_frames);
+
 }  // namespace greenroom::audio

@@ -46,8 +46,9 @@ class RecoveryExecutor::Execution {
       if (!error) return;
       const ErrorContext context = describe(*error);
       owner_.remember(context);
-      if (error->code() == ErrorCode::kCancelled || !prepare(context)) fail(*error);
+      const bool is_final = operation_.is_final && operation_.is_final(*error);
       cause_ = error->what();
+      if (is_final || error->code() == ErrorCode::kCancelled || !prepare(context)) fail(*error);
     }
   }
 
@@ -127,6 +128,7 @@ class RecoveryExecutor::Execution {
         break;
     }
     tried_.push_back(step_);
+    if (operation_.on_step) operation_.on_step(step_, cause_);
     return wait(step.delay);
   }
 

@@ -44,6 +44,9 @@ struct RecoverableOperation {
   // Both may be empty: it cannot. `restart` brings the model back afresh; what it throws ends the attempt.
   std::function<bool(int degradation)> can_degrade;  // to this number?
   std::function<void(const Attempt&)> restart;
+  std::function<bool(const base::Error&)> is_final;  // nothing is tried after it
+  // Told of a step before it is taken, and of the error that it is for.
+  std::function<void(const std::string& description, const std::string& cause)> on_step;
   std::shared_ptr<const std::atomic<bool>> cancelled;  // may be null
   std::optional<base::Clock::TimePoint> deadline;      // no attempt begins after it
   bool cools_down = false;  // repeated failures keep it from being tried for a while

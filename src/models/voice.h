@@ -31,6 +31,8 @@ struct ConvertOptions {
   std::optional<int> steps;         // of the flow; the model's own number when absent
   std::optional<OdeMethod> method;  // the model's own when absent
   std::optional<double> t_start;    // 0..1; raised to what the model was trained for
+  int degradation = 0;              // how much less memory it may take, at the cost of quality: see
+                                    // ConversionModel::degradations
   std::uint64_t seed = 0;           // same seed, input and thread count: same output
 };
 
@@ -59,6 +61,9 @@ class ConversionModel : public core::Model {
   // kResourceExhausted, kCancelled.
   virtual ConvertResult convert(core::StageAccess& access, base::DeviceId device, const audio::Buffer& input,
                                 const ConvertOptions& options, const RunControl& control) const = 0;
+
+  // The highest ConvertOptions::degradation that still changes something; 0: it cannot do with less.
+  virtual int degradations() const { return 0; }
 };
 
 // What to say, and how it is to sound.

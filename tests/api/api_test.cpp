@@ -209,7 +209,7 @@ TEST_F(ApiTest, ATaskTakesItsModelsAndGivesThemBack) {
   EXPECT_THAT(lifecycle.cleanup_for_task("duet"), SizeIs(2));
   EXPECT_EQ(gpu_management_status().loaded_models, 0);
   restart();
-  EXPECT_THAT(lifecycle.get_task_profiles(), SizeIs(1));
+  EXPECT_THAT(lifecycle.get_task_profiles(), SizeIs(4));
   EXPECT_TRUE(lifecycle.remove_task_profile("duet"));
 }
 

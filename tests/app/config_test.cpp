@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <deque>
 
+#include "app/default_tasks.h"
 #include "base/error.h"
 #include "support/environment.h"
 #include "support/temp_dir.h"
@@ -210,6 +212,62 @@ TEST(MemoryBudget, RefusesWhatIsNone) {
     Config config;
     EXPECT_THROW(set_memory_budget(config, text), base::Error) << text;
   }
+}
+
+TEST_F(ConfigTest, ReadsTheRequestQueues) {
+  const Config config = read(R"(
+gpu: {max_waiting_requests: 9, concurrent_requests: 2, group_wait_seconds: 3, longest_wait_seconds: 40}
+)");
+  EXPECT_EQ(config.queue.capacity, 9U);
+  EXPECT_EQ(config.queue.concurrency, 2);
+  EXPECT_EQ(config.queue.schedule.group_wait, std::chrono::seconds(3));
+  EXPECT_EQ(config.queue.schedule.longest_wait, std::chrono::seconds(40));
+  EXPECT_THAT(error_of("gpu: {concurrent_requests: 0}"), HasSubstr("from 1 to"));
+}
+
+TEST_F(ConfigTest, ReadsTasks) {
+  const Config config = read(R"(
+ddsp_svc: {model_path: exp/house}
+tasks:
+  show:
+    required: [exp/alto, {path: exp/tenor, type: ddsp_svc, device: cpu}]
+    optional: [{path: exp/bass, priority: 3}]
+    memory_limit_mb: 500
+    auto_cleanup: false
+)");
+  ASSERT_EQ(config.tasks.size(), 1U);
+  const auto& task = config.tasks[0];
+  EXPECT_EQ(task.task_name, "show");
+  ASSERT_EQ(task.required_models.size(), 2U);
+  EXPECT_EQ(task.required_models[0].model_path, dir_.path() / "exp/alto");
+  EXPECT_EQ(task.required_models[0].device, "auto");
+  EXPECT_EQ(task.required_models[1].model_type, "ddsp_svc");
+  EXPECT_EQ(task.required_models[1].device, "cpu");
+  EXPECT_EQ(task.optional_models.at(0).priority, 3);
+  EXPECT_EQ(task.memory_limit_mb, 500U);
+  EXPECT_FALSE(task.auto_cleanup);
+
+  const auto tasks = default_tasks(config);
+  ASSERT_EQ(tasks.size(), 4U);
+  EXPECT_EQ(tasks[1].task_name, "voice_conversion");
+  EXPECT_EQ(tasks[1].required_models.at(0).model_path, dir_.path() / "exp/house");
+  EXPECT_TRUE(tasks[0].required_models.empty());
+}
+
+TEST_F(ConfigTest, SaysWhatIsWrongWithATask) {
+  EXPECT_THAT(error_of("tasks: [a]"), HasSubstr("a map from names to tasks"));
+  EXPECT_THAT(error_of("tasks: {a: {require: []}}"),
+              AllOf(HasSubstr("tasks.a.require"), HasSubstr("required")));
+  EXPECT_THAT(error_of("tasks: {a: {required: x}}"), HasSubstr("must be a list"));
+  EXPECT_THAT(error_of("tasks: {a: {required: [{type: ddsp_svc}]}}"), HasSubstr("the path is missing"));
+  EXPECT_THAT(error_of("tasks: {a: {memory_limit_mb: -1}}"), HasSubstr("negative"));
+  EXPECT_THAT(error_of("tasks: {a: {memory_limit_mb: lots}}"), HasSubstr("whole number"));
+}
+
+TEST_F(ConfigTest, ATaskOfTheFileReplacesTheDefaultOfItsName) {
+  const auto tasks = default_tasks(read("tasks: {voice_conversion: {required: [exp/alto]}}"));
+  ASSERT_EQ(tasks.size(), 3U);
+  EXPECT_EQ(tasks[1].required_models.size(), 1U);
 }
 
 }  // namespace

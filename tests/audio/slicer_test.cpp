@@ -7,6 +7,8 @@
 #include <ostream>
 #include <utility>
 
+#include "audio/frames.h"
+
 namespace greenroom::audio {
 
 void PrintTo(const Segment& segment, std::ostream* out) {
@@ -110,6 +112,34 @@ TEST(Slicer, SurvivesRatesFarFromAudio) {
     for (const Segment& segment : slice(samples, rate, kHop)) {
       EXPECT_LT(segment.first_sample, segment.end_sample);
       EXPECT_LE(segment.end_sample, 9000);
+    }
+  }
+}
+
+TEST(CutLongSegments, LeavesShortOnesAlone) {
+  const std::vector<Segment> segments = {{0, 0, 1000}, {10, 1000, 2000}};
+  EXPECT_EQ(cut_long_segments(segments, 100, 20, 2), segments);
+}
+
+TEST(CutLongSegments, CutsLongOnesIntoOverlappingPieces) {
+  const auto pieces = cut_long_segments({{5, 500, 3000}}, 100, 10, 2);
+  ASSERT_EQ(pieces.size(), 3U);
+  EXPECT_EQ(pieces[0], (Segment{5, 500, 1500}));
+  EXPECT_EQ(pieces[1], (Segment{13, 1300, 2300}));
+  EXPECT_EQ(pieces[2], (Segment{21, 2100, 3000}));
+}
+
+TEST(CutLongSegments, CoversEverythingForAnyHop) {
+  for (const double hop : {512.0, 557.28, 93.7}) {
+    for (std::int64_t samples = 10000; samples < 200000; samples += 7777) {
+      const auto pieces = cut_long_segments({{0, 0, samples}}, hop, 30, 4);
+      EXPECT_EQ(pieces.front().first_sample, 0);
+      EXPECT_EQ(pieces.back().end_sample, samples);
+      for (std::size_t i = 1; i < pieces.size(); ++i) {
+        EXPECT_LT(pieces[i].first_sample, pieces[i - 1].end_sample);
+        EXPECT_GT(pieces[i].end_sample, pieces[i - 1].end_sample);
+      }
+      for (const auto& piece : pieces) EXPECT_LE(frame_count(piece.end_sample - piece.first_sample, hop), 31);
     }
   }
 }

@@ -186,6 +186,20 @@ TEST_F(RecoveryExecutorTest, SuccessAndCheapRefusalsDoNotCoolDown) {
   EXPECT_EQ(attempts_.size(), 5u);
 }
 
+TEST_F(RecoveryExecutorTest, WhatIsFinalEndsItAndStepsAreToldBeforeTheyAreTaken) {
+  auto task = operation({ErrorCode::kUnavailable, ErrorCode::kUnavailable, ErrorCode::kInternal});
+  std::vector<std::string> steps;
+  task.on_step = [&](const std::string& step, const std::string& cause) {
+    steps.push_back(step + ": " + cause);
+  };
+  task.is_final = [](const Error& error) { return error.code() == ErrorCode::kInternal; };
+  task.fallbacks = {kCpu};
+  EXPECT_EQ(error_of(task).code(), ErrorCode::kInternal);
+  EXPECT_EQ(attempts_.size(), 3u);
+  EXPECT_THAT(steps, ElementsAre(HasSubstr("retry 1 of 3"), HasSubstr("retry 2 of 3")));
+  EXPECT_THAT(steps[0], HasSubstr(": it failed"));
+}
+
 TEST_F(RecoveryExecutorTest, ForeignExceptionsAreErrorsToo) {
   auto task = operation({});
   task.run = [](const RecoverableOperation::Attempt&) { throw std::runtime_error("surprise"); };

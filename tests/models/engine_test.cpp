@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <numeric>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "app/catalog.h"
 #include "app/cost_document.h"
@@ -115,7 +118,7 @@ TEST_F(EngineTest, WorkspaceThatDoesNotFitIsRefusedBeforeTheWorkAndLosesNothing)
   Engine engine(small);
   const auto id = engine.load_voice(voice("alto"), "cpu");
   try {
-    engine.convert(id, tone(30), {}, {});
+    engine.convert(id, tone(30), {}, {}, {.recover = false});
     FAIL() << "30 s cannot fit beside the weights in 30 MiB";
   } catch (const base::Error& error) {
     EXPECT_EQ(error.code(), base::ErrorCode::kResourceExhausted) << error.what();
@@ -135,6 +138,129 @@ TEST_F(EngineTest, ACancelledConversionStopsAndKeepsTheModel) {
     EXPECT_EQ(error.code(), base::ErrorCode::kCancelled);
   }
   EXPECT_NO_THROW(engine.convert(id, tone(0.2), {}, {}));
+}
+
+TEST_F(EngineTest, ARunningConversionThatIsCancelledLetsGoWithinAStep) {
+  Engine engine(config());
+  const auto id = engine.load_voice(voice("alto"), "cpu");
+  RequestOptions request;
+  request.id = engine.requests().next_id();
+  int steps_after = 0;
+  bool cancelled = false;
+  const auto progress = [&](double done) {
+    if (cancelled) ++steps_after;
+    if (done < 0.3 || cancelled) return;
+    EXPECT_EQ(engine.status().models.at(0).leases, 2) << "the run and its stage";
+    cancelled = engine.requests().cancel(request.id);
+  };
+  try {
+    engine.convert(id, tone(2), {}, {progress, nullptr}, request);
+    FAIL() << "it was cancelled";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kCancelled);
+  }
+  EXPECT_TRUE(cancelled);
+  EXPECT_EQ(steps_after, 0);
+  EXPECT_EQ(engine.status().models.at(0).leases, 0);
+  EXPECT_EQ(cpu(engine).ledger.workspace, 0U);
+  EXPECT_FALSE(engine.requests().cancel(request.id));
+}
+
+TEST_F(EngineTest, AVoiceThatIsNotLoadedIsLoadedForItsRequestAndLeftIdle) {
+  Engine engine(config());
+  const auto id = voice("alto").string();
+  RequestOptions only_loaded;
+  only_loaded.auto_load = false;
+  EXPECT_THROW(engine.convert(id, tone(0.2), {}, {}, only_loaded), base::Error);
+  EXPECT_GT(engine.convert(id, tone(0.2), {}, {}).audio.samples.size(), 0U);
+  const auto model = engine.status().models.at(0);
+  EXPECT_EQ(model.status, core::ModelStatus::kLoaded);
+  EXPECT_EQ(model.holds, 0);
+  const auto stats = engine.requests().stats().at(base::DeviceId{});
+  EXPECT_EQ(stats.begun, 1U);
+  EXPECT_EQ(stats.running, 0);
+}
+
+TEST_F(EngineTest, TwoVoicesThatDoNotFitTogetherTakeTurns) {
+  auto small = config();
+  Engine probe(config());
+  probe.load_voice(voice("alto"), "cpu");
+  // Room for one voice and its work, not for a second voice's own weights.
+  small.memory_budgets[base::DeviceId{}] = cpu(probe).ledger.resident + (10 << 20);
+  Engine engine(small);
+  std::atomic<int> done = 0;
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 4; ++i) {
+      clients.emplace_back([&, i] {
+        try {
+          engine.convert(voice(i % 2 == 0 ? "alto" : "tenor").string(), tone(0.2), {}, {});
+          ++done;
+        } catch (const base::Error& error) {
+          ADD_FAILURE() << error.what();
+        }
+      });
+    }
+  }
+  EXPECT_EQ(done, 4);
+  EXPECT_LE(cpu(engine).ledger.used(), cpu(engine).ledger.capacity);
+}
+
+TEST_F(EngineTest, ATaskPreloadsTwoVoicesTogetherAndCleansUpAfterThem) {
+  auto with_task = config();
+  with_task.tasks = {{"duet", {{"ddsp_svc", voice("alto")}, {"ddsp_svc", voice("tenor")}}, {}}};
+  Engine engine(with_task);
+  const auto preloaded = engine.tasks().preload_for_task("duet");
+  EXPECT_EQ(preloaded.required.size(), 2U);
+  EXPECT_EQ(cpu(engine).components.size(), 5U);
+  EXPECT_EQ(cpu(engine).ledger.resident, preloaded.bytes);
+  EXPECT_GT(engine.convert(preloaded.required.at(0), tone(0.2), {}, {}).audio.samples.size(), 0U);
+  EXPECT_EQ(engine.tasks().cleanup_for_task("duet"), preloaded.required);
+  EXPECT_EQ(cpu(engine).ledger.used(), 0U);
+}
+
+TEST_F(EngineTest, ATaskThatDoesNotFitLoadsNothing) {
+  auto small = config();
+  small.tasks = {{"duet", {{"ddsp_svc", voice("alto")}, {"ddsp_svc", voice("tenor")}}, {}}};
+  small.memory_budgets[base::DeviceId{}] = 25 << 20;
+  Engine engine(small);
+  EXPECT_THROW(engine.tasks().preload_for_task("duet"), base::Error);
+  EXPECT_EQ(cpu(engine).ledger.used(), 0U);
+}
+
+TEST_F(EngineTest, TheDefaultTasksComeFromTheConfiguration) {
+  auto with_voice = config();
+  with_voice.ddsp_svc_model = voice("alto");
+  Engine engine(with_voice);
+  EXPECT_EQ(engine.tasks().preload_for_task("voice_conversion").required.size(), 1U);
+  EXPECT_EQ(engine.tasks().preload_for_task("voice_creation").required.size(), 1U);
+  try {
+    engine.tasks().preload_for_task("voice_synthesis");
+    FAIL() << "no model is configured for it";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kFailedPrecondition);
+  }
+}
+
+TEST_F(EngineTest, AHoldOfAClientKeepsTheVoiceUntilItIsReleased) {
+  Engine engine(config());
+  const auto hold = engine.take_hold("test", {voice("alto").string()});
+  EXPECT_EQ(engine.status().models.at(0).holds, 1);
+  EXPECT_EQ(engine.holds().list().size(), 1U);
+  engine.holds().release(hold);
+  EXPECT_TRUE(engine.status().models.empty());
+}
+
+TEST_F(EngineTest, DrainingLetsNobodyInAndWaitsForThoseInside) {
+  Engine engine(config());
+  const auto id = engine.load_voice(voice("alto"), "cpu");
+  engine.requests().drain();
+  try {
+    engine.convert(id, tone(0.2), {}, {});
+    FAIL() << "it is closed";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kUnavailable);
+  }
 }
 
 TEST_F(EngineTest, SameSeedSameSamplesWhateverRanBefore) {
@@ -159,7 +285,8 @@ TEST_F(EngineTest, WorkspaceStaysBelowWhatIsReservedForIt) {
     tight.memory_budgets[base::DeviceId{}] = weights + result.peak_workspace_bytes * 9 / 10;
     Engine small(tight);
     const auto small_id = small.load_voice(voice("alto"), "cpu");
-    EXPECT_THROW(small.convert(small_id, tone(seconds), {}, {}), base::Error) << seconds << " s";
+    EXPECT_THROW(small.convert(small_id, tone(seconds), {}, {}, {.recover = false}), base::Error)
+        << seconds << " s";
   }
 }
 

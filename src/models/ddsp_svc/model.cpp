@@ -99,6 +99,7 @@ class Model final : public ConversionModel {
                                                         const core::LoadControl& control) const override;
   ConvertResult convert(core::StageAccess& access, base::DeviceId device, const audio::Buffer& input,
                         const ConvertOptions& options, const RunControl& control) const override;
+  int degradations() const override { return kDegradations; }
 
  private:
   void convert_segments(core::PinnedStage& stage, torch::Device device, const audio::Buffer& input,

@@ -23,6 +23,8 @@ using base::ErrorCode;
 constexpr int kPitchRate = 16000;
 constexpr double kPitchStepSeconds = 0.01;
 constexpr int kDilateFrames = 4;
+constexpr double kLongestPieceSeconds = 12;  // at degradation 1; half with each more
+constexpr double kPieceOverlapSeconds = 0.1;
 constexpr std::int64_t kShortestEncoderInput = 400;  // one frame of the convolution stack
 
 double input_hop(const audio::Buffer& input, const VoiceConfig& config) {
@@ -142,6 +144,14 @@ Analysis analyse(const audio::Buffer& input, const VoiceConfig& config, Generati
     const auto samples = static_cast<std::int64_t>(input.samples.size());
     result.segments.push_back({0, 0, samples});  // shorter than one frame: still one frame of output
   }
+  if (options.degradation > 0) {
+    const double frames_per_second = config.sampling_rate / static_cast<double>(config.block_size);
+    const double seconds = kLongestPieceSeconds / std::exp2(options.degradation - 1);
+    const auto longest = static_cast<std::int64_t>(seconds * frames_per_second);
+    const auto overlap = static_cast<std::int64_t>(kPieceOverlapSeconds * frames_per_second);
+    result.segments =
+        audio::cut_long_segments(result.segments, result.hop, std::max(longest, overlap + 1), overlap);
+  }
   return result;
 }
 
@@ -151,6 +161,7 @@ ResolvedOptions resolve_options(const ConvertOptions& options, const VoiceConfig
   check_range("the key shift", options.key_semitones, -60, 60);
   check_range("the formant shift", options.formant_semitones, -24, 24);
   check_range("the vocal register shift", options.vocal_register_semitones, -24, 24);
+  check_range("the degradation", options.degradation, 0, kDegradations);
   check_range("the silence threshold", options.threshold_db, -200, 0);
   check_range("the lowest pitch", options.f0_min_hz, 1, 2000);
   if (options.f0_extractor != "rmvpe") {
@@ -159,6 +170,10 @@ ResolvedOptions resolve_options(const ConvertOptions& options, const VoiceConfig
   }
   ResolvedOptions resolved;
   resolved.speakers = resolve_speakers(options, speakers);
+  if (options.degradation > 0) {
+    resolved.notices.push_back(fmt::format("converted in pieces of at most {:g} s, to need less memory",
+                                           kLongestPieceSeconds / std::exp2(options.degradation - 1)));
+  }
   resolved.key_factor = std::exp2(options.key_semitones / 12);
   resolved.flow.steps = options.steps.value_or(config.infer_step);
   check_range("the number of steps", resolved.flow.steps, 1, 1000);
