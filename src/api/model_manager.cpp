@@ -46,7 +46,7 @@ class DdspSvcHandle final : public DdspSvcModel {
     return at_border([&] {
       auto result =
           engine()->convert(id_, {audio.samples, audio.sample_rate}, convert_options(speaker_id, options),
-                            {options.progress, options.cancelled});
+                            {options.progress, options.cancelled}, {.auto_load = false});
       DdspSvcResult answer;
       answer.audio = {std::move(result.audio.samples), result.audio.sample_rate};
       for (auto& stage : result.stage_times)

@@ -68,6 +68,7 @@ std::shared_ptr<app::Engine> Process::start_locked(const InitOptions& options) {
                                               [this](const app::Engine* old) { destroy(old); });
     ++alive_;
     engine_ = engine;  // from here on: the deleter takes the lock that is held here
+    for (const auto& setup : setups_) setup(*engine);
     if (options.restore_models) engine->registry().restore(engine->config().restore);
     if (options.auto_management) {
       engine->auto_management().start();
@@ -111,6 +112,12 @@ void Process::stop() {
 std::string Process::problem() const {
   base::MutexLock lock(mutex_);
   return problem_;
+}
+
+void Process::on_every_engine(std::function<void(app::Engine&)> setup) {
+  base::MutexLock lock(mutex_);
+  if (engine_) setup(*engine_);
+  setups_.push_back(std::move(setup));
 }
 
 int Process::listen(app::EventListener listener) {

@@ -1,10 +1,12 @@
 // The one engine of a process that uses the C++ API: the only singleton of the project.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/engine.h"
 #include "base/mutex.h"
@@ -29,6 +31,9 @@ class Process {
   void stop() EXCLUDES_LOCK(mutex_);
   std::string problem() const EXCLUDES_LOCK(mutex_);
 
+  // Does `setup` to the engine there is now, if there is one, and to every one that is started later.
+  void on_every_engine(std::function<void(app::Engine&)> setup) EXCLUDES_LOCK(mutex_);
+
   int listen(app::EventListener listener) EXCLUDES_LOCK(mutex_);
   bool stop_listening(int number) EXCLUDES_LOCK(mutex_);
 
@@ -42,6 +47,7 @@ class Process {
   base::CondVar gone_;                // an engine is
   int alive_ GUARDED_BY(mutex_) = 0;  // engines, those that only calls in progress keep included
   std::string problem_ GUARDED_BY(mutex_);
+  std::vector<std::function<void(app::Engine&)>> setups_ GUARDED_BY(mutex_);
   int last_listener_ GUARDED_BY(mutex_) = 0;
   std::map<int, app::Subscription> listeners_ GUARDED_BY(mutex_);
 };

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "greenroom/error_handler.h"
 #include "greenroom/gpu_utils.h"
 #include "greenroom/init.h"
 #include "greenroom/lifecycle.h"
@@ -161,7 +162,76 @@ TEST_F(ApiTest, TheMonitorStartsStopsAndRemembers) {
   EXPECT_FALSE(monitor.stop_monitoring());
 }
 
+TEST_F(ApiTest, ActionsRunInTheOrderOfWhatTheyAreFor) {
+  auto& handler = get_error_handler();
+  handler.clear_history();
+  std::vector<std::string> ran;
+  const auto action = [&](const std::string& name, bool helps) {
+    return RecoveryAction{
+        .action = [&ran, name, helps](const ErrorContext&) { return ran.push_back(name), helps; },
+        .description = name,
+        .max_attempts = 2,
+        .delay = 0};
+  };
+  handler.register_recovery_action("default", action("default", true));
+  handler.register_recovery_action("std::runtime_error", action("type", true));
+  handler.register_recovery_action("mixer", action("component", false));
+  handler.register_recovery_action("mixer.std::runtime_error", action("exact", false));
+  EXPECT_TRUE(handler.handle_error(std::runtime_error("deliberate"), "mixer", "mix", ErrorSeverity::LOW));
+  EXPECT_THAT(ran, testing::ElementsAre("exact", "exact", "component", "component", "type"));
+  ran.clear();
+  EXPECT_TRUE(handler.handle_error(Error(ErrorCode::unavailable, "busy"), "other", "mix"));
+  EXPECT_THAT(ran, testing::ElementsAre("default"));
+  const auto errors = handler.get_recent_errors();
+  ASSERT_EQ(errors.size(), 2U);
+  EXPECT_EQ(errors[0].error_type, "std::runtime_error");
+  EXPECT_EQ(errors[0].severity, ErrorSeverity::LOW);
+  EXPECT_EQ(errors[1].error_type, "unavailable");
+  EXPECT_EQ(handler.get_error_counts().at("mixer.std::runtime_error"), 1U);
+}
+
+TEST_F(ApiTest, AnActionThatThrowsIsOneThatDidNotHelp) {
+  auto& handler = get_error_handler();
+  handler.register_recovery_action(
+      "fragile", {.action = [](const ErrorContext&) -> bool { throw std::runtime_error("deliberate"); },
+                  .max_attempts = 1,
+                  .delay = 0});
+  handler.register_recovery_action("fragile.std::logic_error",
+                                   {.action = [](const ErrorContext&) { return false; }, .max_attempts = 1});
+  handler.add_error_callback([](const ErrorContext&) { throw 42; });
+  handler.handle_error(std::logic_error("deliberate"), "fragile", "break");  // returns
+  EXPECT_EQ(error_of([&] { handler.register_recovery_action("x", {}); }).code(), ErrorCode::invalid_argument);
+  EXPECT_EQ(error_of([&] {
+              handler.register_recovery_action(
+                  "x", {.action = [](const ErrorContext&) { return true; }, .delay = -1});
+            }).code(),
+            ErrorCode::invalid_argument);
+}
+
 #if GREENROOM_HAVE_TORCH
+
+TEST_F(ApiTest, AnActionForACodeRunsInsideAnInference) {
+  std::atomic<int> asked{0};
+  get_error_handler().register_recovery_action("invalid_argument", {.strategy = RecoveryStrategy::ABORT,
+                                                                    .action =
+                                                                        [&](const ErrorContext& error) {
+                                                                          EXPECT_EQ(error.operation,
+                                                                                    "convert");
+                                                                          return ++asked > 0;
+                                                                        },
+                                                                    .description = "count",
+                                                                    .max_attempts = 1,
+                                                                    .delay = 0});
+  restart();  // it stays registered
+  const auto id = load_ddsp_model(voice("alto"));
+  const auto handle = get_ddsp_model(id);
+  EXPECT_EQ(error_of([&] {
+              handle->infer(Audio{std::vector<float>(22050), 44100}, 99);
+            }).code(),
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(asked, 1);
+  unload_model(id);
+}
 
 TEST_F(ApiTest, AVoiceIsLoadedUsedAndLetGo) {
   auto& manager = get_model_manager();
