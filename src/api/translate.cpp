@@ -73,6 +73,7 @@ LifecycleEvent event_named(const std::string& name) {
 
 std::vector<core::PreloadConfig> from_public(const std::vector<PreloadConfig>& models) {
   std::vector<core::PreloadConfig> result;
+  result.reserve(models.size());
   for (const auto& model : models) {
     result.push_back(
         {std::string(model_type_name(model.model_type)), model.model_path, model.device, model.priority});
@@ -82,6 +83,7 @@ std::vector<core::PreloadConfig> from_public(const std::vector<PreloadConfig>& m
 
 std::vector<PreloadConfig> to_public(const std::vector<core::PreloadConfig>& models) {
   std::vector<PreloadConfig> result;
+  result.reserve(models.size());
   for (const auto& model : models) {
     result.push_back({model_type_from(model.model_type), model.model_path, model.device, model.priority});
   }

@@ -129,7 +129,7 @@ TEST_F(ConfigTest, AnEmptyFileEmptySectionsAndEmptySettingsChangeNothing) {
 }
 
 TEST_F(ConfigTest, SettingsNotUsedYetAreToldQuietly) {
-  const Config config = read("index_tts: {use_cuda_kernel: x}\ngpu: {max_memory_usage_percent: 90}");
+  const Config config = read("index_tts: {use_cuda_kernel: x}\naudio: {sample_rate: 48000}");
   ASSERT_EQ(config.notices.size(), 2U);
   EXPECT_EQ(config.notices[0].level, base::LogLevel::kInfo);
   EXPECT_THAT(config.notices[0].message, HasSubstr("index_tts.use_cuda_kernel"));

@@ -56,8 +56,14 @@ TEST(ComponentKey, DiffersOnceTheFileChanged) {
 TEST(ComponentKey, NeedsARegularFile) {
   test::TempDir files;
   EXPECT_EQ(failure({"vocoder", files / "missing.pt", "", 1}), base::ErrorCode::kNotFound);
-  EXPECT_EQ(failure({"vocoder", "", "", 1}), base::ErrorCode::kNotFound);
   EXPECT_EQ(failure({"vocoder", files.path(), "", 1}), base::ErrorCode::kInvalidArgument);
+}
+
+TEST(ComponentKey, WithoutAFileIsItsKindAndVariant) {
+  const auto key = identify({"vocoder", "", "a", 1}, kCpu);
+  EXPECT_EQ(key, identify({"vocoder", "", "a", 2}, kCpu));
+  EXPECT_NE(key, identify({"vocoder", "", "b", 1}, kCpu));
+  EXPECT_EQ(label(key), "vocoder");
 }
 
 TEST(ComponentKey, IsNamedByKindAndFile) {
