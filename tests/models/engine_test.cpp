@@ -251,6 +251,24 @@ TEST_F(EngineTest, AHoldOfAClientKeepsTheVoiceUntilItIsReleased) {
   EXPECT_TRUE(engine.status().models.empty());
 }
 
+TEST_F(EngineTest, ARunThatDoesNotFitIsDoneInSmallerPieces) {
+  Engine roomy(config());
+  const auto id = roomy.load_voice(voice("alto"), "cpu");
+  models::ConvertOptions quick;
+  quick.steps = 1;
+  const auto whole = roomy.convert(id, tone(20), quick, {});
+  EXPECT_TRUE(whole.notices.empty());
+  auto tight = config();
+  // Enough for pitch over everything, and for pieces of some seconds; not for 20 s at once.
+  tight.memory_budgets[base::DeviceId{}] = cpu(roomy).ledger.resident + whole.peak_workspace_bytes * 3 / 4;
+  Engine engine(tight);
+  const auto pieces = engine.convert(engine.load_voice(voice("alto"), "cpu"), tone(20), quick, {});
+  EXPECT_EQ(pieces.audio.samples.size(), whole.audio.samples.size());
+  ASSERT_GE(pieces.notices.size(), 2U);
+  EXPECT_NE(pieces.notices.at(0).find("with less memory"), std::string::npos) << pieces.notices.at(0);
+  EXPECT_LT(pieces.peak_workspace_bytes, whole.peak_workspace_bytes);
+}
+
 TEST_F(EngineTest, DrainingLetsNobodyInAndWaitsForThoseInside) {
   Engine engine(config());
   const auto id = engine.load_voice(voice("alto"), "cpu");
