@@ -369,14 +369,11 @@ std::string Engine::load_voice(const std::filesystem::path& path, const std::str
   auto description = describe_voice(path, config_.pretrain_dir);
   std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
   const auto voice = make_model(std::move(description));
-  manager_->load(id, voice, device == "auto" ? place({{id, voice}}) : pick_device(device));
   core::RecoverableOperation load;
   load.name = "load";
   load.model_id = id;
-  load.device = pick_device(device);
-  load.run = [&, voice = make_model(std::move(description))](const auto& attempt) {
-    manager_->load(id, voice, attempt.device);
-  };
+  load.device = device == "auto" ? place({{id, voice}}) : pick_device(device);
+  load.run = [&](const auto& attempt) { manager_->load(id, voice, attempt.device); };
   if (device == "auto") load.fallbacks = fallbacks(id);
   std::erase(load.fallbacks, load.device);
   recovery_->execute(load);

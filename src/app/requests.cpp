@@ -73,7 +73,7 @@ class Requests::Attempt {
 
   void load(const std::function<void()>& admitted) {
     if (!request_.options.auto_load) {
-      throw Error(ErrorCode::kFailedPrecondition,
+      throw Error(ErrorCode::kNotFound,
                   fmt::format("'{}' is not loaded, and the request does not want it to be", id_));
     }
     core::RecoverableOperation operation;

@@ -168,6 +168,17 @@ TEST_F(RequestsTest, AFullQueueIsTheCallersToKnowAtOnce) {
   working.open();
 }
 
+TEST_F(RequestsTest, AModelThatIsNotToBeLoadedIsNotFound) {
+  offer(100);
+  auto mine = request({kCpu});
+  mine.options.auto_load = false;
+  EXPECT_EQ(error_of(mine, failing({})).code(), ErrorCode::kNotFound);
+  EXPECT_EQ(model_->loads(0), 0);
+  manager_.load("alto", model_, kGpu);
+  requests_.run(mine, failing({}));
+  EXPECT_THAT(runs_, ElementsAre("cuda:0/0"));
+}
+
 TEST_F(RequestsTest, CancelsByIdWhateverTheDevice) {
   offer(100);
   auto mine = request();
