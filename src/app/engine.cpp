@@ -240,11 +240,13 @@ std::shared_ptr<const core::Model> Engine::make_model(const std::filesystem::pat
   return make_model(describe_voice(path, config_.pretrain_dir));
 }
 
+void Engine::share_equal_files(std::vector<core::ComponentSpec>& components) {
+  if (!config_.share_equal_files) return;
+  for (auto& component : components) component.file = equal_files_.representative(component.file);
+}
+
 std::shared_ptr<const core::Model> Engine::make_model(models::ddsp_svc::Description description) {
-  if (config_.share_equal_files) {
-    for (auto& component : description.components)
-      component.file = equal_files_.representative(component.file);
-  }
+  share_equal_files(description.components);
   auto voice = make_voice(std::move(description));
   model_library().set_host_cache(host_cache_bytes());
   return voice;
@@ -323,10 +325,7 @@ core::Plan Engine::plan(const std::vector<std::filesystem::path>& paths, const s
   std::uint64_t workspace = 0;
   for (const auto& path : paths) {
     auto description = describe_voice(path, config_.pretrain_dir);
-    if (config_.share_equal_files) {
-      for (auto& component : description.components)
-        component.file = equal_files_.representative(component.file);
-    }
+    share_equal_files(description.components);
     if (audio_seconds) {
       const auto frames = static_cast<std::int64_t>(
           std::ceil(*audio_seconds * description.config.sampling_rate / description.config.block_size));

@@ -157,6 +157,8 @@ class Engine {
   std::uint64_t host_cache_bytes() const;
   base::DeviceId place(const std::vector<core::PlanItem>& items) const;
   void use_threads() const;
+  // Names the file that stands for each, unless the settings say otherwise.
+  void share_equal_files(std::vector<core::ComponentSpec>& components);
   // False when `model_id` is none.
   bool unload_speech_model(const std::string& model_id, bool force) EXCLUDES_LOCK(speech_mutex_);
   ModelSource model_source();

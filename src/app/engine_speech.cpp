@@ -17,7 +17,8 @@ std::string Engine::open_speech_model(const std::filesystem::path& path, const s
   const base::DeviceId place = pick_device(device);
   auto description =
       describe_speech_model(path, config_.index_tts_search, config_.index_tts_precision, place);
-  const std::string id = std::filesystem::absolute(description.folder).lexically_normal().string();
+  share_equal_files(description.components);
+  std::string id = std::filesystem::absolute(description.folder).lexically_normal().string();
   std::filesystem::path cache;
   if (!config_.cache_dir.empty()) cache = config_.cache_dir / "voices";
   const auto model = make_speech_model(std::move(description), cache);

@@ -56,6 +56,7 @@ bool parse_switch(const std::string& text, const std::string& label) {
 
 std::vector<std::string> gpu_setting_names() {
   std::vector<std::string> names;
+  names.reserve(kSwitches.size() + kNumbers.size());
   for (const auto& one : kSwitches) names.emplace_back(one.name);
   for (const auto& number : kNumbers) names.emplace_back(number.name);
   return names;
