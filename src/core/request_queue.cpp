@@ -251,7 +251,9 @@ bool RequestQueue::begin(const EntryPtr& entry) {
   entry->order = Order::kWait;
   schedule_.add({entry->request.id, entry->request.model, entry->request.priority, entry->request.cost,
                  entry->arrival});
-  schedule_.set_state(entry->request.model, Schedule::ModelState::kAbsent);
+  // Another one may be bringing it in already.
+  if (schedule_.state(entry->request.model) != Schedule::ModelState::kLoading)
+    schedule_.set_state(entry->request.model, Schedule::ModelState::kAbsent);
   ++change_;
   dispatch();
   return false;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <set>
 #include <vector>
 
 #include "base/clock.h"
@@ -37,8 +39,10 @@ class FakeClock final : public base::Clock {
     mutex.unlock();
     {
       base::MutexLock lock(mutex_);
-      while (advancing_ > 0) changed_.wait(mutex_);
       waiters_.erase(std::find(waiters_.begin(), waiters_.end(), waiter));
+      // Only those that began before know it: later ones come without end when a test advances in a loop.
+      const std::uint64_t later = next_advance_;
+      while (!advancing_.empty() && *advancing_.begin() < later) changed_.wait(mutex_);
     }
     mutex.lock();
   }
@@ -47,9 +51,11 @@ class FakeClock final : public base::Clock {
   void advance(std::chrono::nanoseconds step) const {
     now_ns_ += step.count();
     std::vector<Waiter> waiters;
+    std::uint64_t number = 0;
     {
       base::MutexLock lock(mutex_);
-      ++advancing_;
+      number = next_advance_++;
+      advancing_.insert(number);
       waiters = waiters_;
     }
     for (const Waiter& waiter : waiters) {
@@ -57,7 +63,7 @@ class FakeClock final : public base::Clock {
       waiter.condition->notify_all();
     }
     base::MutexLock lock(mutex_);
-    --advancing_;
+    advancing_.erase(number);
     changed_.notify_all();
   }
 
@@ -83,7 +89,8 @@ class FakeClock final : public base::Clock {
   mutable base::CondVar changed_;
   mutable std::vector<Waiter> waiters_ GUARDED_BY(mutex_);
   mutable int waits_ GUARDED_BY(mutex_) = 0;
-  mutable int advancing_ GUARDED_BY(mutex_) = 0;
+  mutable std::uint64_t next_advance_ GUARDED_BY(mutex_) = 0;
+  mutable std::set<std::uint64_t> advancing_ GUARDED_BY(mutex_);
 };
 
 }  // namespace greenroom::test

@@ -31,6 +31,13 @@ std::string readable(const std::string& piece) {
   return piece.starts_with(kWordMark) ? piece.substr(kWordMark.size()) : piece;
 }
 
+// Letters of any script and digits: not punctuation, not symbols.
+bool has_a_sound(char32_t c) {
+  constexpr char32_t kFirstBeyondLatin1Signs = 0xAA;
+  const bool is_sign = (c >= 0x2000 && c < 0x3040) || (c >= 0xFE00 && c < 0xFF10);
+  return is_latin_letter(c) || is_digit(c) || (c >= kFirstBeyondLatin1Signs && !is_sign);
+}
+
 }  // namespace
 
 void check_options(const SpeakOptions& options, const Description& description) {
@@ -76,12 +83,11 @@ TextPlan plan_text(const std::string& text, const SpeakOptions& options, const D
                    const Tokenizer& tokenizer, const TextNormalizer& normalizer) {
   if (strip(to_code_points(text)).empty()) refuse("the text is empty: there is nothing to say");
   const auto pieces = encode_text(tokenizer, normalizer, text);
-  const bool has_sound = std::any_of(pieces.begin(), pieces.end(), [](const std::string& piece) {
+  const bool has_sound = std::any_of(pieces.begin(), pieces.end(), [&](const std::string& piece) {
     const auto letters = to_code_points(readable(piece));
-    return std::any_of(letters.begin(), letters.end(),
-                       [](char32_t c) { return is_latin_letter(c) || is_digit(c) || c >= 0xAA; });
+    return tokenizer.is_known(piece) && std::any_of(letters.begin(), letters.end(), has_a_sound);
   });
-  if (!has_sound) refuse("the text has no word in it: there is nothing to say");
+  if (!has_sound) refuse("the text has no word in it that the model knows: there is nothing to say");
   TextPlan plan;
   std::set<std::string> unknown;
   for (const auto& piece : pieces) {
