@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -154,6 +155,14 @@ torch::Tensor RecordedNoise::normal(std::string_view name, torch::IntArrayRef sh
 
 torch::Tensor RecordedNoise::uniform(std::string_view name, torch::IntArrayRef shape, torch::Device device) {
   return normal(name, shape, device);
+}
+
+bool run_by_name(Case& golden, const Kinds& kinds) {
+  const auto kind = std::find_if(kinds.begin(), kinds.end(),
+                                 [&](const auto& each) { return golden.name().starts_with(each.first); });
+  if (kind == kinds.end()) return false;
+  kind->second(golden);
+  return true;
 }
 
 }  // namespace greenroom::golden

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -88,6 +90,10 @@ class RecordedNoise : public nn::NoiseSource {
  private:
   std::map<std::string, torch::Tensor, std::less<>> draws_;
 };
+
+// Runs a case with what its name begins with; false when that is none of these.
+using Kinds = std::vector<std::pair<std::string, std::function<void(Case&)>>>;
+bool run_by_name(Case& golden, const Kinds& kinds);
 
 // The kinds of cases; each returns false when the folder's name is not of its kind.
 bool run_ddsp_svc_case(Case& golden);

@@ -479,8 +479,7 @@ void run_conversion(Case& golden) {
 }  // namespace
 
 bool run_ddsp_svc_case(Case& golden) {
-  using Run = void (*)(Case&);
-  constexpr std::pair<const char*, Run> kKinds[] = {
+  static const Kinds kKinds = {
       {"f0_regrid", run_f0_regrid},
       {"join_align_resample", run_join_align_resample},
       {"slicer", run_slicer},
@@ -492,12 +491,7 @@ bool run_ddsp_svc_case(Case& golden) {
       {"voice_", run_voice},
       {"e2e_6", run_conversion},
   };
-  for (const auto& [prefix, run] : kKinds) {
-    if (!golden.name().starts_with(prefix)) continue;
-    run(golden);
-    return true;
-  }
-  return false;
+  return run_by_name(golden, kKinds);
 }
 
 }  // namespace greenroom::golden

@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
-#include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "audio/log_mel.h"
@@ -292,8 +290,8 @@ void run_real_vocoder(Case& golden) {
 }
 
 // What runs a case whose name begins so.
-const std::vector<std::pair<std::string, std::function<void(Case&)>>>& kinds() {
-  static const std::vector<std::pair<std::string, std::function<void(Case&)>>> kKinds = {
+const Kinds& kinds() {
+  static const Kinds kKinds = {
       {"frontend", run_frontend},
       {"w2vbert_tiny", run_speech_encoder},
       {"real_w2vbert_layer", run_real_speech_encoder},
@@ -314,12 +312,7 @@ const std::vector<std::pair<std::string, std::function<void(Case&)>>>& kinds() {
 }  // namespace
 
 bool run_index_tts_audio_case(Case& golden) {
-  for (const auto& [prefix, run] : kinds()) {
-    if (!golden.name().starts_with(prefix)) continue;
-    run(golden);
-    return true;
-  }
-  return false;
+  return run_by_name(golden, kinds());
 }
 
 }  // namespace greenroom::golden

@@ -3,11 +3,9 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -199,20 +197,15 @@ void run_e2e(Case& golden) {
 }
 
 // What runs a case whose name begins so.
-const std::vector<std::pair<std::string, std::function<void(Case&)>>>& kinds() {
-  static const std::vector<std::pair<std::string, std::function<void(Case&)>>> kKinds = {{"e2e_v2", run_e2e}};
+const Kinds& kinds() {
+  static const Kinds kKinds = {{"e2e_v2", run_e2e}};
   return kKinds;
 }
 
 }  // namespace
 
 bool run_index_tts_e2e_case(Case& golden) {
-  for (const auto& [prefix, run] : kinds()) {
-    if (!golden.name().starts_with(prefix)) continue;
-    run(golden);
-    return true;
-  }
-  return false;
+  return run_by_name(golden, kinds());
 }
 
 }  // namespace greenroom::golden

@@ -4,10 +4,8 @@
 
 #include <cmath>
 #include <fstream>
-#include <functional>
 #include <sstream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "case.h"
@@ -124,21 +122,15 @@ void run_misc(Case& golden) {
 }
 
 // What runs a case whose name begins so.
-const std::vector<std::pair<std::string, std::function<void(Case&)>>>& kinds() {
-  static const std::vector<std::pair<std::string, std::function<void(Case&)>>> kKinds = {{"text", run_text},
-                                                                                         {"misc", run_misc}};
+const Kinds& kinds() {
+  static const Kinds kKinds = {{"text", run_text}, {"misc", run_misc}};
   return kKinds;
 }
 
 }  // namespace
 
 bool run_index_tts_text_case(Case& golden) {
-  for (const auto& [prefix, run] : kinds()) {
-    if (!golden.name().starts_with(prefix)) continue;
-    run(golden);
-    return true;
-  }
-  return false;
+  return run_by_name(golden, kinds());
 }
 
 }  // namespace greenroom::golden

@@ -71,7 +71,7 @@ TEST(Tokenizer, KnowsAllItsPieces) {
 TEST(Tokenizer, RefusesWhatIsNoModel) {
   const test::TempDir folder;
   EXPECT_THROW(Tokenizer(folder / "none"), base::Error);
-  for (const std::string bytes :
+  for (const std::string& bytes :
        {std::string(), std::string("hello"), std::string(1000, '\0'), std::string(1000, '\xFF')}) {
     EXPECT_THROW(Tokenizer(folder.write("bpe.model", bytes)), base::Error);
   }

@@ -5,36 +5,17 @@
 
 #include <cmath>
 #include <cstdint>
-#include <fstream>
 #include <numeric>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "models/config_text.h"
 
 namespace greenroom::models::ddsp_svc {
 namespace {
 
 using base::Error;
 using base::ErrorCode;
-
-constexpr std::size_t kMaxConfigBytes = 1 << 20;
-
-std::string read_text(const std::filesystem::path& path, const char* what) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) {
-    throw Error(ErrorCode::kNotFound, fmt::format("{}: no such file; {}", path.string(), what));
-  }
-  if (std::filesystem::file_size(path, ignored) > kMaxConfigBytes) {
-    throw Error(ErrorCode::kDataLoss,
-                fmt::format("{}: larger than 1 MiB, that is no configuration file", path.string()));
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) throw Error(ErrorCode::kUnavailable, fmt::format("{}: cannot be read", path.string()));
-  return text.str();
-}
 
 // Reads dotted keys of a YAML file. A key that is absent or null leaves the target alone.
 class YamlReader {
@@ -164,7 +145,8 @@ void check_vocoder_config(const VocoderConfig& config, const std::string& file) 
 
 VoiceConfig read_voice_config(const std::filesystem::path& path) {
   const std::string file = path.string();
-  const std::string text = read_text(path, "a DDSP-SVC voice needs its config.yaml beside the model file");
+  const std::string text =
+      read_config_text(path, "a DDSP-SVC voice needs its config.yaml beside the model file");
   YAML::Node root;
   try {
     root = YAML::Load(text);
@@ -198,7 +180,8 @@ VoiceConfig read_voice_config(const std::filesystem::path& path) {
 
 VocoderConfig read_vocoder_config(const std::filesystem::path& path) {
   const std::string file = path.string();
-  const auto json = base::parse_json(read_text(path, "a vocoder needs its config.json beside it"), file);
+  const auto json =
+      base::parse_json(read_config_text(path, "a vocoder needs its config.json beside it"), file);
   if (!json.is_object()) throw Error(ErrorCode::kDataLoss, fmt::format("{}: not a JSON object", file));
   VocoderConfig config;
   read_json(json, "resblock", config.resblock, file);

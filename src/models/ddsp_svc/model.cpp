@@ -11,9 +11,9 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "checkpoint/mapped_file.h"
 #include "models/ddsp_svc/pipeline.h"
 #include "models/ddsp_svc/workspace.h"
+#include "models/loaded_network.h"
 #include "nn/guard.h"
 
 namespace greenroom::models::ddsp_svc {
@@ -24,54 +24,6 @@ using base::ErrorCode;
 
 // Shares of the progress bar.
 constexpr double kPitchShare = 0.15;
-
-template <typename Network>
-class Loaded final : public core::LoadedComponent {
- public:
-  Loaded(Network network, std::uint64_t bytes, std::optional<checkpoint::Checkpoint> file)
-      : network_(std::move(network)), bytes_(bytes), file_(std::move(file)) {}
-  std::uint64_t bytes() const override { return bytes_; }
-  // Throws base::Error(kDataLoss) when the file it is a view of was written to.
-  const Network& network() const {
-    if (file_) file_->check_unchanged();
-    return network_;
-  }
-
- private:
-  Network network_;
-  std::uint64_t bytes_;
-  std::optional<checkpoint::Checkpoint> file_;
-};
-
-template <typename Network>
-const Network& network_of(core::PinnedStage& stage, Component component) {
-  return static_cast<Loaded<Network>&>(stage.component(component)).network();
-}
-
-template <typename Network, typename Make>
-std::shared_ptr<core::LoadedComponent> load(const core::ComponentSpec& spec, base::DeviceId device,
-                                            const nn::BlockOptions& options,
-                                            const checkpoint::Checkpoint& file, const Make& make) {
-  std::shared_ptr<core::LoadedComponent> loaded;
-  nn::run_guarded(spec.kind.c_str(), [&] {
-    const nn::Weights weights(file, device, nn::WeightBlock::read(file, device, options));
-    Network network = make(weights);
-    file.check_unchanged();
-    // Elsewhere nothing of the file is needed any more.
-    const bool maps_file = device.kind == base::DeviceKind::kCpu;
-    loaded = std::make_shared<Loaded<Network>>(std::move(network), weights.bytes(),
-                                               maps_file ? std::optional(file) : std::nullopt);
-  });
-  return loaded;
-}
-
-// What names a component's weights in the host cache: a changed file is another one.
-std::string image_key(const core::ComponentSpec& spec, const checkpoint::Checkpoint& file) {
-  std::error_code ignored;
-  const auto modified = std::filesystem::last_write_time(spec.file, ignored).time_since_epoch().count();
-  return fmt::format("{}|{}|{}|{}|{}", spec.kind, spec.variant, spec.file.string(),
-                     file.files().front()->bytes().size(), modified);
-}
 
 void check_cancelled(const RunControl& control) {
   if (control.cancelled && control.cancelled->load())
@@ -123,21 +75,21 @@ std::shared_ptr<core::LoadedComponent> Model::load_component(std::size_t index, 
   std::shared_ptr<core::LoadedComponent> loaded;
   switch (index) {
     case kEncoder:
-      loaded = load<ContentEncoder>(spec, device, options, file, [&](const nn::Weights& weights) {
+      loaded = load_network(spec, device, options, file, [&](const nn::Weights& weights) {
         return ContentEncoder(weights, units_kind(config.encoder));
       });
       break;
     case kPitch:
-      loaded = load<PitchNet>(spec, device, options, file,
-                              [](const nn::Weights& weights) { return PitchNet(weights); });
+      loaded = load_network(spec, device, options, file,
+                            [](const nn::Weights& weights) { return PitchNet(weights); });
       break;
     case kVoice:
-      loaded = load<Voice>(spec, device, options, file, [&](const nn::Weights& weights) {
+      loaded = load_network(spec, device, options, file, [&](const nn::Weights& weights) {
         return Voice(weights, description_.generation, config);
       });
       break;
     default:
-      loaded = load<Vocoder>(spec, device, options, file, [&](const nn::Weights& weights) {
+      loaded = load_network(spec, device, options, file, [&](const nn::Weights& weights) {
         return Vocoder(weights, description_.vocoder_config, config.vocoder_type == "nsf-hifigan-log10");
       });
   }

@@ -4,37 +4,18 @@
 #include <yaml-cpp/yaml.h>
 
 #include <cmath>
-#include <fstream>
 #include <initializer_list>
 #include <numeric>
-#include <sstream>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "models/config_text.h"
 
 namespace greenroom::models::index_tts {
 namespace {
 
 using base::Error;
 using base::ErrorCode;
-
-constexpr std::size_t kMaxConfigBytes = 1 << 20;
-
-std::string read_text(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) {
-    throw Error(ErrorCode::kNotFound, fmt::format("{}: no such file", path.string()));
-  }
-  if (std::filesystem::file_size(path, ignored) > kMaxConfigBytes) {
-    throw Error(ErrorCode::kDataLoss,
-                fmt::format("{}: larger than 1 MiB, that is no configuration file", path.string()));
-  }
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) throw Error(ErrorCode::kUnavailable, fmt::format("{}: cannot be read", path.string()));
-  return text.str();
-}
 
 // Reads keys like "gpt.condition_module.attention_heads". An absent or null one leaves the target alone.
 class YamlReader {
@@ -169,7 +150,7 @@ void check_version(const YAML::Node& root, Config& config, const std::string& fi
 class JsonReader {
  public:
   explicit JsonReader(const std::filesystem::path& path)
-      : file_(path.string()), json_(base::parse_json(read_text(path), file_)) {
+      : file_(path.string()), json_(base::parse_json(read_config_text(path), file_)) {
     if (!json_.is_object()) fail("not a JSON object");
   }
 
@@ -249,7 +230,7 @@ void check_vocoder(const VocoderConfig& config, const JsonReader& json) {
 
 Config read_config(const std::filesystem::path& path) {
   const std::string file = path.string();
-  const std::string text = read_text(path);
+  const std::string text = read_config_text(path);
   YAML::Node root;
   try {
     root = YAML::Load(text);

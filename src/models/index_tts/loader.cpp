@@ -3,7 +3,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "base/error.h"
-#include "checkpoint/mapped_file.h"
 #include "models/index_tts/bigvgan.h"
 #include "models/index_tts/conditioners.h"
 #include "models/index_tts/emotion_llm.h"
@@ -13,43 +12,15 @@
 #include "models/index_tts/semantic_codec.h"
 #include "models/index_tts/speaker_encoder.h"
 #include "models/index_tts/speech_encoder.h"
-#include "nn/guard.h"
-#include "nn/weight_block.h"
 #include "nn/weights.h"
 
 namespace greenroom::models::index_tts {
 namespace {
 
-// What names a component's weights in the host cache: a changed file is another one.
-std::string image_key(const core::ComponentSpec& spec, const checkpoint::Checkpoint& file) {
-  std::error_code ignored;
-  const auto modified = std::filesystem::last_write_time(spec.file, ignored).time_since_epoch().count();
-  return fmt::format("{}|{}|{}|{}|{}", spec.kind, spec.variant, spec.file.string(),
-                     file.files().front()->bytes().size(), modified);
-}
-
 nn::Weights at_root(const nn::Weights& file, std::string root) {
   if (root.empty()) return file;
   root.pop_back();  // the dot
   return file.sub(root);
-}
-
-template <typename Make>
-std::shared_ptr<core::LoadedComponent> load(const core::ComponentSpec& spec, base::DeviceId device,
-                                            const nn::BlockOptions& options,
-                                            const checkpoint::Checkpoint& file, const Make& make) {
-  using Network = decltype(make(std::declval<const nn::Weights&>()));
-  std::shared_ptr<core::LoadedComponent> loaded;
-  nn::run_guarded(spec.kind.c_str(), [&] {
-    const nn::Weights weights(file, device, nn::WeightBlock::read(file, device, options), options.dtype);
-    Network network = make(weights);
-    file.check_unchanged();
-    // Elsewhere nothing of the file is needed any more.
-    const bool maps_file = device.kind == base::DeviceKind::kCpu;
-    loaded = std::make_shared<Loaded<Network>>(std::move(network), weights.bytes(),
-                                               maps_file ? std::optional(file) : std::nullopt);
-  });
-  return loaded;
 }
 
 }  // namespace
@@ -68,7 +39,7 @@ std::shared_ptr<core::LoadedComponent> load_component(const Description& descrip
   nn::BlockOptions options{component_weights(component, file), control.cancelled, control.progress, images,
                            image_key(spec, file)};
   options.dtype = dtype_of(component, description.precision);
-  const auto make = [&](const auto& build) { return load(spec, device, options, file, build); };
+  const auto make = [&](const auto& build) { return load_network(spec, device, options, file, build); };
   switch (component) {
     case kSpeechEncoder:
       return make([&](const nn::Weights& w) { return SpeechEncoder(w, description.speech_encoder_config); });

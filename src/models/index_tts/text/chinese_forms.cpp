@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "models/index_tts/text/numbers.h"
+#include "models/index_tts/text/rules.h"
 #include "models/index_tts/text/scanner.h"
 #include "models/index_tts/text/spoken_forms.h"
 #include "models/index_tts/text/units.h"
@@ -12,12 +13,6 @@ namespace {
 
 using Text = std::u32string;
 using View = std::u32string_view;
-
-int to_int(View digits) {
-  int value = 0;
-  for (const char32_t c : digits.substr(0, 8)) value = value * 10 + static_cast<int>(c - U'0');
-  return value;
-}
 
 Text spoken(const WrittenNumber& number) {
   Text text = chinese_cardinal(number.digits);
@@ -473,8 +468,6 @@ bool read_symbol(Scanner& scanner, Text& out) {
   return false;
 }
 
-using Rule = bool (*)(Scanner&, Text&);
-
 // In the order in which they are tried.
 constexpr std::array<Rule, 14> kRules{
     read_money,   read_name_digits, read_phone, read_numeric_date, read_time,   read_date, read_percentage,
@@ -483,24 +476,7 @@ constexpr std::array<Rule, 14> kRules{
 }  // namespace
 
 std::u32string spoken_chinese(std::u32string_view written) {
-  Text text;
-  text.reserve(written.size());
-  for (const char32_t c : written) {
-    if (!is_unspeakable(c)) text += to_half_width(c);
-  }
-  Text out;
-  Scanner scanner(text);
-  while (!scanner.done()) {
-    bool matched = false;
-    for (const Rule rule : kRules) {
-      if (rule(scanner, out)) {
-        matched = true;
-        break;
-      }
-    }
-    if (!matched) out += scanner.next();
-  }
-  return out;
+  return apply_rules(written, kRules);
 }
 
 }  // namespace greenroom::models::index_tts
