@@ -16,9 +16,13 @@ using base::Error;
 using base::ErrorCode;
 
 constexpr std::size_t kMaxDepth = 256;
+// A value may stand in several places (tied weights, a configuration that all layers share), but the places
+// have to bear some relation to the values: by memo, 150 bytes can name a million.
 constexpr std::size_t kMaxVisits = 2'000'000;
+constexpr std::size_t kFreeVisits = 100'000;
+constexpr std::size_t kVisitsPerValue = 8;
 constexpr std::size_t kMaxNameLength = 4096;
-constexpr std::size_t kMaxNameBytes = 128u << 20;  // over all names
+constexpr std::size_t kMaxTextBytes = 128u << 20;  // over all names and texts, each place counted
 constexpr std::size_t kMaxDimensions = 16;
 
 // "torch._utils._rebuild_qtensor" of the two lines that a pickle has.
@@ -33,7 +37,11 @@ std::string class_name(const Node& node) {
 class Flattener {
  public:
   Flattener(const Pickle& pickle, StorageSource& storages, Checkpoint::Contents& contents)
-      : pickle_(pickle), storages_(storages), contents_(contents), file_(contents.path.string()) {}
+      : pickle_(pickle),
+        storages_(storages),
+        contents_(contents),
+        file_(contents.path.string()),
+        max_visits_(std::min(kMaxVisits, kFreeVisits + kVisitsPerValue * pickle.nodes.size())) {}
 
   void run();
 
@@ -48,6 +56,10 @@ class Flattener {
   void visit_children(const Pending& item, const Node& node);
   void visit_foreign(const Pending& item, const Node& node);
   void add_pending(const Pending& parent, Handle child, const std::string& key);
+  void count_visits(std::size_t visits) const;
+  // Every name and text in the result is a copy: what one text in many places costs is counted.
+  void count_text(std::size_t bytes, const std::string& name);
+  void skip(const Pending& item, const Node& node);
   std::string key_text(const Node& key, std::size_t index) const;
   TensorView make_view(const Node& node, const std::string& name) const;
   std::vector<std::int64_t> read_sizes(Handle tuple, const std::string& name) const;
@@ -61,9 +73,10 @@ class Flattener {
   StorageSource& storages_;
   Checkpoint::Contents& contents_;
   std::string file_;
+  const std::size_t max_visits_;
   std::vector<Pending> pending_;
   std::size_t visits_ = 0;
-  std::size_t name_bytes_ = 0;
+  std::size_t text_bytes_ = 0;
 };
 
 void Flattener::run() {
@@ -97,12 +110,26 @@ void Flattener::add_pending(const Pending& parent, Handle child, const std::stri
   Pending item{child, parent.name, parent.depth + 1, parent.is_attribute};
   if (!item.name.empty() && !key.empty()) item.name += '.';
   item.name += key;
-  name_bytes_ += item.name.size();
-  if (item.name.size() > kMaxNameLength || name_bytes_ > kMaxNameBytes) {
+  if (item.name.size() > kMaxNameLength) {
     throw Error(ErrorCode::kDataLoss,
                 fmt::format("{}: names too long for a checkpoint, at {}", file_, printable(item.name)));
   }
+  count_text(item.name.size(), item.name);
   pending_.push_back(std::move(item));
+}
+
+void Flattener::count_visits(std::size_t visits) const {
+  if (visits <= max_visits_) return;
+  throw Error(ErrorCode::kDataLoss,
+              fmt::format("{}: its {} values stand in more than {} places; no checkpoint is like that", file_,
+                          pickle_.nodes.size(), max_visits_));
+}
+
+void Flattener::count_text(std::size_t bytes, const std::string& name) {
+  text_bytes_ += bytes;
+  if (text_bytes_ <= kMaxTextBytes) return;
+  throw Error(ErrorCode::kDataLoss, fmt::format("{}: more than {} MiB of names and texts, at {}", file_,
+                                                kMaxTextBytes >> 20, printable(name)));
 }
 
 void Flattener::visit_children(const Pending& item, const Node& node) {
@@ -111,10 +138,7 @@ void Flattener::visit_children(const Pending& item, const Node& node) {
                 fmt::format("{}: values nested deeper than {} levels, or in a circle, at {}", file_,
                             kMaxDepth, printable(item.name)));
   }
-  if (node.items.size() > kMaxVisits - visits_) {
-    throw Error(ErrorCode::kDataLoss,
-                fmt::format("{}: more than {} values; no checkpoint has that many", file_, kMaxVisits));
-  }
+  count_visits(visits_ + pending_.size() + (node.kind == NodeKind::kDict ? 1 : 2) * node.items.size() / 2);
   if (node.kind == NodeKind::kDict) {
     for (std::size_t i = 0; i + 1 < node.items.size(); i += 2) {
       add_pending(item, node.items[i + 1], key_text(pickle_.at(node.items[i]), i / 2));
@@ -124,9 +148,15 @@ void Flattener::visit_children(const Pending& item, const Node& node) {
   for (std::size_t i = 0; i < node.items.size(); ++i) add_pending(item, node.items[i], fmt::format("{}", i));
 }
 
+void Flattener::skip(const Pending& item, const Node& node) {
+  std::string name = class_name(node);
+  count_text(name.size(), item.name);
+  contents_.skipped.emplace(item.name, std::move(name));
+}
+
 // An object of a class unknown here: an inert record, whose attributes are shown below its name.
 void Flattener::visit_foreign(const Pending& item, const Node& node) {
-  contents_.skipped.emplace(item.name, class_name(node));
+  skip(item, node);
   Pending attributes = item;
   attributes.is_attribute = true;
   ++attributes.depth;
@@ -134,10 +164,7 @@ void Flattener::visit_foreign(const Pending& item, const Node& node) {
 }
 
 void Flattener::visit(const Pending& item) {
-  if (++visits_ + pending_.size() > kMaxVisits) {
-    throw Error(ErrorCode::kDataLoss,
-                fmt::format("{}: more than {} values; no checkpoint has that many", file_, kMaxVisits));
-  }
+  count_visits(++visits_ + pending_.size());
   const Node& node = pickle_.at(item.handle);
   switch (node.kind) {
     case NodeKind::kList:
@@ -153,6 +180,7 @@ void Flattener::visit(const Pending& item) {
     case NodeKind::kFloat:
       return insert(contents_.scalars, item, Scalar(node.real));
     case NodeKind::kText:
+      count_text(node.text.size(), item.name);
       // Python 2 wrote bytes the same way.
       if (!is_plain_utf8(node.text)) {
         contents_.skipped.emplace(item.name, "bytes");
@@ -163,8 +191,7 @@ void Flattener::visit(const Pending& item) {
       return visit_foreign(item, node);
     case NodeKind::kGlobal:
     case NodeKind::kStorage:
-      contents_.skipped.emplace(item.name, class_name(node));
-      return;
+      return skip(item, node);
     case NodeKind::kNone:
       return;
   }

@@ -108,8 +108,13 @@ def pickle_cases():
     bad("protocol_twice", b"\x80\x02}.", "protocol")
     bad("memo_unset", get(9) + STOP, "memo")
     bad("memo_index", DICT + b"r" + u32(0xFFFFFFFF) + STOP, "memo")
-    doubling = NONE + put(0) + (get(0) + get(0) + TUPLE2 + put(0)) * 40
-    bad("memo_bomb", doubling + STOP)
+    doubling = NONE + put(0) + b"0" + (get(0) + get(0) + TUPLE2 + put(0) + b"0") * 40 + get(0)
+    bad("memo_bomb", doubling + STOP, "places")
+    # Few bytes that would become hundreds of gigabytes of copies.
+    everywhere = lambda value: LIST + MARK + value + put(0) + get(0) * 50_000 + APPENDS + STOP
+    bad("text_everywhere", everywhere(text("t" * 1_000_000)), "names and texts")
+    bad("bytes_everywhere", everywhere(text(b"t" * 1_000_000 + b"\xff")), "names and texts")
+    bad("class_everywhere", everywhere(name("m", "c" * 1_000_000)), "names and texts")
     bad("none_flood", NONE * 1_500_000 + STOP, "1000000")
     bad("deep_tuples", NONE + TUPLE1 * 500_000 + STOP, "nested")
     bad("deep_lists", LIST * 300_000 + APPEND * 299_999 + STOP, "nested")
@@ -231,6 +236,9 @@ def awkward_cases():
     load("parameter", holding(name("torch._utils", "_rebuild_parameter") + tuple_of(tensor(), TRUE, NONE) + REDUCE), W)
     load("tied", model(program(dict_of(a=tensor(), b=tensor()))), {"a": W["w"], "b": W["w"]})
     twice = DICT + put(5) + MARK + text("w") + tensor() + SETITEMS
+    shared = DICT + put(7) + MARK + b"".join(text(f"k{i}") + number(i) for i in range(20)) + SETITEMS
+    layers = DICT + MARK + b"".join(text(f"l{i}") + (get(7) if i else shared) for i in range(2000)) + SETITEMS
+    load("settings_shared_by_2000", model(program(dict_of(w=tensor(), layers=layers))), W)
     load("same_dict_twice", model(program(dict_of(model=twice, ema=get(5)))), {"model.w": W["w"], "ema.w": W["w"]})
     swapped = struct.pack("<6f", 1, 4, 2, 5, 3, 6)
     load("transposed", holding(tensor((3, 2), (1, 3))), {"w": ("float32", [3, 2], swapped)})
