@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Loads one checkpoint in every way there is, each in a process of its own, the ways taking turns.
 
-    python3 bench/load.py [--runs 5] [--gigabytes 1.5] [--folder DIR]
+    python3 bench/load.py [--runs 5] [--gigabytes 1.5] [--folder DIR] [--only buffer,memcpy]
 
 Prints the median time of each way and how many times sooner than torch.load it is, and the most memory each took
 (anonymous: its own; file: shared pages of the page cache). Needs PyTorch; the safetensors package is used when it is
@@ -9,6 +9,7 @@ there. The page cache is warm: the file was just written and is read once before
 """
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -63,6 +64,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--gigabytes", type=float, default=1.5)
     parser.add_argument("--folder", default=None)
+    parser.add_argument("--only", default="", help="of ours, only these ways, besides torch.load")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         model = pathlib.Path(folder) / "model.pt"
@@ -70,12 +72,16 @@ def main():
         converted = model.with_suffix(".safetensors")
         subprocess.run([ROOT / "build/default/bin/greenroom", "convert-checkpoint", model, converted], check=True,
                        stdout=subprocess.DEVNULL)
+        os.sync()  # writing back takes memory bandwidth
         for file in (model, converted):
             file.read_bytes()
         ways = {f"greenroom: {way}": [str(LOADER), way, str(model)] for way in ("open", "touch", "buffer", "half", "memcpy", "direct")}
         ways["greenroom: open safetensors"] = [str(LOADER), "open", str(converted)]
         for way, file in (("torch.load", model), ("torch.load(mmap=True)", model), ("safetensors", converted)):
             ways[way] = [sys.executable, "-c", PYTHON_WAY, way, str(file)]
+        if arguments.only:
+            chosen = {f"greenroom: {way}" for way in arguments.only.split(",")} | {"torch.load"}
+            ways = {way: command for way, command in ways.items() if way in chosen}
         results = {way: [] for way in ways}
         for _ in range(arguments.runs):
             for way, command in ways.items():
@@ -93,4 +99,5 @@ def main():
                   f"   peak {statistics.median(r['peak_kb'] for r in runs) / 1024:7.1f} MiB")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -28,6 +28,9 @@ class CopyTarget {
  public:
   virtual ~CopyTarget() = default;
 
+  // The block itself where this process may write to it: what is read right into it needs no copy. Else empty.
+  virtual std::span<std::byte> memory() { return {}; }
+
   // Memory that copies are fast from: page-locked where the device asks for it.
   virtual std::unique_ptr<HostMemory> allocate_staging(std::uint64_t bytes) = 0;
 
@@ -44,6 +47,7 @@ class HostTarget final : public CopyTarget {
  public:
   // The block must outlive this.
   explicit HostTarget(std::span<std::byte> block) : block_(block) {}
+  std::span<std::byte> memory() override { return block_; }
   std::unique_ptr<HostMemory> allocate_staging(std::uint64_t bytes) override;
   void copy(unsigned lane, std::span<const std::byte> from, std::uint64_t offset) override;
   void wait(unsigned) override {}

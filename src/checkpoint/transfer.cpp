@@ -4,11 +4,13 @@
 #include <spdlog/fmt/fmt.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <exception>
 #include <optional>
@@ -133,16 +135,40 @@ class FileReader {
         return buffer.subspan(static_cast<std::size_t>(begin - first), static_cast<std::size_t>(end - begin));
     }
     const auto into = buffer.first(static_cast<std::size_t>(end - begin));
-    if (!try_read(file_.descriptor(), begin, end, into)) {
-      file_.check_unchanged();
-      throw Error(ErrorCode::kDataLoss,
-                  fmt::format("{}: cannot be read at byte {}: {}", file_.path().string(), begin,
-                              errno == 0 ? "it ends there" : std::strerror(errno)));
-    }
+    if (!try_read(file_.descriptor(), begin, end, into)) fail(begin);
     return into;
   }
 
+  // Reads from `begin` on into the places, one after the other. REQUIRES: !is_direct(), none is empty.
+  void read_into(std::uint64_t begin, std::span<iovec> places) const {
+    while (!places.empty()) {
+      errno = 0;
+      const ssize_t count = ::preadv(file_.descriptor(), places.data(),
+                                     static_cast<int>(std::min<std::size_t>(places.size(), IOV_MAX)),
+                                     static_cast<off_t>(begin));
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) fail(begin);
+      begin += static_cast<std::uint64_t>(count);
+      auto left = static_cast<std::size_t>(count);
+      while (!places.empty() && left >= places.front().iov_len) {
+        left -= places.front().iov_len;
+        places = places.subspan(1);
+      }
+      if (left == 0) continue;
+      places.front().iov_base = static_cast<std::byte*>(places.front().iov_base) + left;
+      places.front().iov_len -= left;
+    }
+  }
+
+  bool is_direct() const { return direct_ >= 0; }
+
  private:
+  [[noreturn]] void fail(std::uint64_t at) const {
+    const int error = errno;
+    file_.check_unchanged();
+    throw Error(ErrorCode::kDataLoss, fmt::format("{}: cannot be read at byte {}: {}", file_.path().string(),
+                                                  at, error == 0 ? "it ends there" : std::strerror(error)));
+  }
   // False when less than what lies before `end` could be read.
   static bool try_read(int descriptor, std::uint64_t begin, std::uint64_t end, std::span<std::byte> into) {
     std::size_t done = 0;
@@ -237,6 +263,7 @@ class Transfer {
   }
 
   void pass(const Chunk& chunk, unsigned lane, const Slot& slot) {
+    if (pass_in_place(chunk, lane, slot.raw)) return;
     const std::span<const std::byte> raw = chunk.file == nullptr
                                                ? std::span<const std::byte>{}
                                                : reader(*chunk.file).read(chunk.begin, chunk.end, slot.raw);
@@ -257,6 +284,36 @@ class Transfer {
       bytes += source.size();
     }
     report(bytes);
+  }
+
+  // Where nothing is converted, the kernel may write to where the bytes are wanted: the image, or the block
+  // itself. False when the chunk has to go by way of the staging memory. `spare` takes what lies between
+  // parts.
+  bool pass_in_place(const Chunk& chunk, unsigned lane, std::span<std::byte> spare) {
+    const bool has_image = !options_.image.empty();
+    const auto block = has_image ? options_.image : target_.memory();
+    if (chunk.file == nullptr || block.empty() || reader(*chunk.file).is_direct()) return false;
+    const auto is_converted = [](const Part& part) { return part.from != part.to; };
+    if (std::any_of(chunk.parts.begin(), chunk.parts.end(), is_converted)) return false;
+    std::vector<iovec> places;
+    std::uint64_t at = chunk.begin;
+    for (const Part& part : chunk.parts) {
+      const auto begin = static_cast<std::uint64_t>(part.source.data() - chunk.file->bytes().data());
+      if (begin > at) places.push_back({spare.data(), static_cast<std::size_t>(begin - at)});
+      const auto place = block.subspan(static_cast<std::size_t>(part.offset), part.source.size());
+      places.push_back({place.data(), place.size()});
+      at = begin + part.source.size();
+    }
+    reader(*chunk.file).read_into(chunk.begin, places);
+    std::uint64_t bytes = 0;
+    for (const Part& part : chunk.parts) {
+      bytes += part.source.size();
+      if (has_image)
+        target_.copy(lane, block.subspan(static_cast<std::size_t>(part.offset), part.source.size()),
+                     part.offset);
+    }
+    report(bytes);
+    return true;
   }
 
   // The part as the target wants it: in the image, converted, or just as it was read.
