@@ -23,6 +23,7 @@ using base::ErrorCode;
 
 constexpr int kMaxPort = 65535;
 constexpr int kMaxThreads = 1024;
+constexpr int kMaxConnections = 10'000;
 constexpr int kMaxMegabytes = 1 << 24;
 
 // Sections of which some settings are read, or will be.
@@ -139,7 +140,8 @@ class Setting {
       config.index_tts_precision = text();
       if (!is_precision(config.index_tts_precision)) wrong("it must be auto, float32, float16 or bfloat16");
     } else {
-      return key_.starts_with("gpu.") && apply_monitoring(config.monitoring, key_.substr(4));
+      return apply_serving(config) ||
+             (key_.starts_with("gpu.") && apply_monitoring(config.monitoring, key_.substr(4)));
     }
     return true;
   }
@@ -169,6 +171,23 @@ class Setting {
     return result;
   }
 
+  bool apply_serving(Config& config) const {
+    if (key_ == "ui.api_key") {
+      config.api_key = text();
+    } else if (key_ == "ui.allowed_hosts") {
+      read_texts(config.allowed_hosts, "a list of host names");
+    } else if (key_ == "ui.max_upload_mb") {
+      config.max_upload_bytes = static_cast<std::uint64_t>(number(1, kMaxMegabytes)) << 20;
+    } else if (key_ == "ui.max_connections") {
+      config.max_connections = number(1, kMaxConnections);
+    } else if (key_ == "system.model_roots") {
+      read_folders(config.model_roots);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
   double real(double low, double high) const {
     double result = 0;
     if (!value_.IsScalar() || !YAML::convert<double>::decode(value_, result) ||
@@ -194,12 +213,18 @@ class Setting {
     return true;
   }
 
-  void read_folders(std::vector<fs::path>& folders) const {
-    if (!value_.IsSequence()) wrong("it must be a list of folders");
+  void read_texts(std::vector<std::string>& texts, const char* what) const {
+    if (!value_.IsSequence()) wrong(fmt::format("it must be {}", what));
     for (const auto& entry : value_) {
-      if (!entry.IsScalar() || entry.Scalar().empty()) wrong("it must be a list of folders");
-      folders.push_back(folder_ / entry.Scalar());
+      if (!entry.IsScalar() || entry.Scalar().empty()) wrong(fmt::format("it must be {}", what));
+      texts.push_back(entry.Scalar());
     }
+  }
+
+  void read_folders(std::vector<fs::path>& folders) const {
+    std::vector<std::string> names;
+    read_texts(names, "a list of folders");
+    for (const auto& name : names) folders.push_back(folder_ / name);
   }
 
   void read_budgets(Config& config) const {
@@ -316,6 +341,7 @@ Config load_config(const std::optional<fs::path>& file) {
   }
   if (config.cache_dir.empty()) config.cache_dir = default_cache_dir();
   if (const auto device = variable("DEVICE")) config.device = *device;
+  if (const auto key = variable("API_KEY")) config.api_key = *key;
   if (const auto problem = find_contradiction(config.monitoring); !problem.empty()) fail(problem);
   if (const auto debug = variable("DEBUG"); debug && *debug != "0" && *debug != "false") {
     config.log_level = "DEBUG";

@@ -52,14 +52,20 @@ struct Config {
   int threads = 0;                 // of one inference on the CPU; 0: all cores
   std::string host = "127.0.0.1";
   int port = 7860;
+  std::string api_key;                             // of the server; empty: none is asked for
+  bool no_auth = false;                            // other machines may use it without a key
+  std::vector<std::string> allowed_hosts;          // names the server answers to, beside its own
+  std::vector<std::filesystem::path> model_roots;  // where it takes models from, beside the folders above
+  std::uint64_t max_upload_bytes = 512U << 20;
+  int max_connections = 512;
   MonitoringSettings monitoring;
   std::vector<ConfigNotice> notices;
 };
 
 // Reads `file`, or the file GREENROOM_CONFIG / CREATYOURVOICE_CONFIG name, or nothing; then the other
-// variables (GREENROOM_DEVICE, GREENROOM_DEBUG and their CREATYOURVOICE_ forms). Folders in the file are
-// relative to the file. Without system.cache_dir it is "greenroom" in XDG_CACHE_HOME, else in ~/.cache.
-// Settings that are unknown or not used yet become notices. Throws base::Error naming file and key.
+// variables (GREENROOM_DEVICE, GREENROOM_DEBUG, GREENROOM_API_KEY and their CREATYOURVOICE_ forms). Folders
+// in the file are relative to the file. Without system.cache_dir it is "greenroom" in XDG_CACHE_HOME, else in
+// ~/.cache. Settings that are unknown or not used yet become notices. Throws base::Error naming file and key.
 Config load_config(const std::optional<std::filesystem::path>& file);
 
 // "cpu=2GiB", "cuda:0=8GB". Throws base::Error(kInvalidArgument).

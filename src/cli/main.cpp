@@ -27,6 +27,10 @@ constexpr int kInterrupted = 130;
 struct Arguments {
   std::string config_file, log_level, pretrain_dir, device, speaker_mix, method, host;
   std::vector<std::string> budgets;
+  std::string api_key;
+  std::vector<std::string> allowed_hosts;
+  std::vector<fs::path> model_roots;
+  bool no_auth = false;
   int threads = 0;
   int port = -1;
   int steps = 0;
@@ -131,6 +135,12 @@ app::Config make_config(const Arguments& arguments) {
   if (arguments.threads > 0) config.threads = arguments.threads;
   if (!arguments.host.empty()) config.host = arguments.host;
   if (arguments.port >= 0) config.port = arguments.port;
+  if (!arguments.api_key.empty()) config.api_key = arguments.api_key;
+  config.no_auth = arguments.no_auth;
+  config.allowed_hosts.insert(config.allowed_hosts.end(), arguments.allowed_hosts.begin(),
+                              arguments.allowed_hosts.end());
+  config.model_roots.insert(config.model_roots.end(), arguments.model_roots.begin(),
+                            arguments.model_roots.end());
   if (!arguments.log_level.empty()) config.log_level = arguments.log_level;
   base::set_log_level(config.log_level);
   for (const auto& notice : config.notices) base::log(notice.level, "app", notice.message);
@@ -299,6 +309,22 @@ void add_manager_commands(CLI::App& program, Arguments& arguments) {
   simulate->add_flag("--json", arguments.json, "As JSON");
 }
 
+void add_server_options(CLI::App& program, Arguments& arguments) {
+  program.add_option("--host", arguments.host, "Address to serve on (default 127.0.0.1)");
+  program.add_option("--port", arguments.port, "Port to serve on (default 7860; 0: any free one)")
+      ->check(CLI::Range(0, 65535));
+  program.add_option("--api-key", arguments.api_key,
+                     "What clients of the server must send; better in GREENROOM_API_KEY, where other users "
+                     "cannot read it");
+  program.add_flag("--no-auth", arguments.no_auth, "Let other machines in without a key");
+  program
+      .add_option("--allowed-host", arguments.allowed_hosts, "Another name the server answers to; repeatable")
+      ->allow_extra_args(false);
+  program
+      .add_option("--model-root", arguments.model_roots, "Folder the server may take models from; repeatable")
+      ->allow_extra_args(false);
+}
+
 void describe(CLI::App& program, Arguments& arguments) {
   program.set_version_flag("--version", fmt::format("greenroom {}", kVersion));
   program.add_option("--config", arguments.config_file, "Configuration file (YAML)");
@@ -312,9 +338,7 @@ void describe(CLI::App& program, Arguments& arguments) {
       ->check(check_budget);
   program.add_option("--pretrain-dir", arguments.pretrain_dir,
                      "Folder with DDSP-SVC's encoder, pitch and vocoder files");
-  program.add_option("--host", arguments.host, "Address to serve on (default 127.0.0.1)");
-  program.add_option("--port", arguments.port, "Port to serve on (default 7860; 0: any free one)")
-      ->check(CLI::Range(0, 65535));
+  add_server_options(program, arguments);
   program.require_subcommand(0, 1);
   program.fallthrough();
   program.add_subcommand("serve", "Serve over HTTP (the default)");

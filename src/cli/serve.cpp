@@ -20,6 +20,18 @@ void start_monitoring(app::Engine& engine) {
   engine.monitoring().start();
 }
 
+server::ServerOptions options_of(const app::Config& config) {
+  server::ServerOptions options;
+  options.version = kVersion;
+  options.api_key = config.api_key;
+  options.no_auth = config.no_auth;
+  options.allowed_hosts = config.allowed_hosts;
+  options.model_roots = config.model_roots;
+  options.limits.max_upload_bytes = config.max_upload_bytes;
+  options.limits.max_connections = static_cast<std::size_t>(config.max_connections);
+  return options;
+}
+
 }  // namespace
 
 int run_serve(const app::Config& config) {
@@ -33,7 +45,7 @@ int run_serve(const app::Config& config) {
 
   app::Engine engine(config);
   if (config.monitoring.enabled) start_monitoring(engine);
-  server::Server server(engine, kVersion);
+  server::Server server(engine, options_of(config));
   const int port = server.bind(config.host, config.port);
   fmt::print("greenroom {} serves on http://{}:{} (Ctrl-C stops it)\n", kVersion, config.host, port);
   std::fflush(stdout);

@@ -48,7 +48,7 @@ gpu NVIDIA L40S | GPU-l40s | 00000000:65:00.0
 // A server with two GPUs that are not there, watched.
 class MetricsTest : public testing::Test {
  protected:
-  MetricsTest() : server_(engine_, "9.8.7"), port_(server_.bind("127.0.0.1", 0)) {
+  MetricsTest() : server_(engine_, {.version = "9.8.7"}), port_(server_.bind("127.0.0.1", 0)) {
     engine_.monitoring().monitor().sample();
     engine_.monitoring().start();
     thread_ = std::thread([this] { server_.run(); });

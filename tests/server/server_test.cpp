@@ -14,13 +14,14 @@
 namespace greenroom::server {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
 // A server on a port of its own, answering for the length of a test.
 class ServerTest : public testing::Test {
  protected:
-  ServerTest() : server_(engine_, "9.8.7"), port_(server_.bind("127.0.0.1", 0)) {
+  ServerTest() : server_(engine_, {.version = "9.8.7"}), port_(server_.bind("127.0.0.1", 0)) {
     thread_ = std::thread([this] { server_.run(); });
   }
   ~ServerTest() override {
@@ -38,6 +39,26 @@ TEST_F(ServerTest, IsHealthy) {
   const auto answer = test::http_get(port_, "/healthz");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, "ok\n");
+}
+
+TEST_F(ServerTest, IsReadyUntilItDrains) {
+  EXPECT_EQ(test::http_get(port_, "/readyz").status, 200);
+  server_.drain();
+  EXPECT_EQ(test::http_get(port_, "/readyz").status, 503);
+  EXPECT_EQ(test::http_get(port_, "/healthz").status, 200);
+}
+
+TEST_F(ServerTest, ServesOtherMachinesOnlyWithAKeyOrAWord) {
+  Server open(engine_, {});
+  try {
+    open.bind("0.0.0.0", 0);
+    FAIL() << "bound to all addresses without a key";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kFailedPrecondition);
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("--api-key"), HasSubstr("--no-auth")));
+  }
+  EXPECT_GT(Server(engine_, {.api_key = "secret"}).bind("0.0.0.0", 0), 0);
+  EXPECT_GT(Server(engine_, {.no_auth = true}).bind("0.0.0.0", 0), 0);
 }
 
 TEST_F(ServerTest, TellsItsStatus) {
@@ -58,15 +79,22 @@ TEST_F(ServerTest, ShowsAPageThatFetchesNothingFromElsewhere) {
   EXPECT_THAT(answer.body, HasSubstr("greenroom"));
   EXPECT_THAT(answer.body, HasSubstr("设备"));
   EXPECT_THAT(answer.body, Not(HasSubstr("//")));
+  EXPECT_THAT(answer.head, HasSubstr("Content-Security-Policy: default-src 'self'"));
+  EXPECT_THAT(answer.body, Not(HasSubstr("<style")));
 }
 
 TEST_F(ServerTest, UnknownPathsAndMethodsGetAnErrorInJson) {
   for (const char* path : {"/nothing", "/api/v1/", "/..%2f..%2fetc/passwd"}) {
     const auto answer = test::http_get(port_, path);
     EXPECT_EQ(answer.status, 404) << path;
-    EXPECT_EQ(base::parse_json(answer.body, "error")["error"]["code"], "not_found");
+    EXPECT_THAT(answer.head, HasSubstr("application/problem+json"));
+    const auto problem = base::parse_json(answer.body, "error");
+    EXPECT_EQ(problem["code"], "not_found");
+    EXPECT_EQ(problem["status"], 404);
   }
-  EXPECT_EQ(test::http_get(port_, "/healthz", "POST").status, 404);
+  const auto wrong_method = test::http_get(port_, "/healthz", "POST");
+  EXPECT_EQ(wrong_method.status, 405);
+  EXPECT_THAT(wrong_method.head, HasSubstr("Allow: GET"));
 }
 
 TEST_F(ServerTest, SurvivesWhatIsNoHttp) {
@@ -87,7 +115,7 @@ TEST_F(ServerTest, AnswersSeveralAtOnce) {
 }
 
 TEST_F(ServerTest, ABusyPortIsAClearError) {
-  Server second(engine_, "");
+  Server second(engine_, {});
   try {
     second.bind("127.0.0.1", port_);
     FAIL() << "two servers on one port";
@@ -100,8 +128,8 @@ TEST_F(ServerTest, ABusyPortIsAClearError) {
 }
 
 TEST(Server, StopsBeforeItRuns) {
-  const app::Engine engine{app::Config()};
-  Server server(engine, "");
+  app::Engine engine{app::Config()};
+  Server server(engine, {});
   server.bind("127.0.0.1", 0);
   server.stop();
   server.run();  // returns
@@ -109,9 +137,9 @@ TEST(Server, StopsBeforeItRuns) {
 
 // The moment between run() and the first connection is where a stop could get lost.
 TEST(Server, StopsAtAnyMoment) {
-  const app::Engine engine{app::Config()};
+  app::Engine engine{app::Config()};
   for (int i = 0; i < 50; ++i) {
-    Server server(engine, "");
+    Server server(engine, {});
     server.bind("127.0.0.1", 0);
     std::thread runner([&] { server.run(); });
     server.stop();
@@ -120,8 +148,8 @@ TEST(Server, StopsAtAnyMoment) {
 }
 
 TEST(Server, AnAddressOfAnotherMachineIsAnError) {
-  const app::Engine engine{app::Config()};
-  Server server(engine, "");
+  app::Engine engine{app::Config()};
+  Server server(engine, {});
   EXPECT_THROW(server.bind("192.0.2.1", 0), base::Error);
 }
 

@@ -1,25 +1,19 @@
-#include "server/page.h"
+#include "server/assets.h"
+
+#include <array>
 
 namespace greenroom::server {
 
 namespace {
 
-constexpr const char* kPage = R"html(<!doctype html>
+constexpr std::string_view kPage = R"html(<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>greenroom</title>
-<style>
-  :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); --fill: #2f8f5b; }
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
-  header { display: flex; align-items: baseline; gap: 1rem; flex-wrap: wrap; }
-  h1 { margin: 0; font-size: 1.6rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
-  table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--line); }
-  td.n { text-align: right; font-variant-numeric: tabular-nums; } .muted { opacity: .7; } .file { word-break: break-all; }
-  .bar { height: .6rem; border-radius: .3rem; background: var(--line); overflow: hidden; } .bar i { display: block; height: 100%; background: var(--fill); }
-  #error, .bad { color: #b3261e; } pre { padding: .8rem; overflow: auto; border: 1px solid var(--line); border-radius: .4rem; }
-</style>
+<link rel="stylesheet" href="assets/page.css">
+<script src="assets/page.js" defer></script>
 </head>
 <body>
 <header><h1>greenroom</h1><span class="muted" id="about"></span></header>
@@ -28,8 +22,22 @@ constexpr const char* kPage = R"html(<!doctype html>
 <h2 data-en="Models" data-zh="模型"></h2><div id="models"></div>
 <h2 data-en="Convert a recording" data-zh="转换录音"></h2>
 <pre>./run convert --model demo/alto/model_0.pt IN.wav OUT.wav</pre>
-<script>
-const zh = navigator.language.toLowerCase().startsWith('zh');
+</body>
+</html>
+)html";
+
+constexpr std::string_view kStyle =
+    R"css(:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); --fill: #2f8f5b; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
+header { display: flex; align-items: baseline; gap: 1rem; flex-wrap: wrap; }
+h1 { margin: 0; font-size: 1.6rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .4rem .6rem .4rem 0; border-bottom: 1px solid var(--line); }
+td.n { text-align: right; font-variant-numeric: tabular-nums; } .muted { opacity: .7; } .file { word-break: break-all; }
+.bar { height: .6rem; border-radius: .3rem; background: var(--line); overflow: hidden; } .bar i { display: block; height: 100%; background: var(--fill); }
+#error, .bad { color: #b3261e; } pre { padding: .8rem; overflow: auto; border: 1px solid var(--line); border-radius: .4rem; }
+)css";
+
+constexpr std::string_view kScript = R"js(const zh = navigator.language.toLowerCase().startsWith('zh');
 if (zh) document.documentElement.lang = 'zh';
 for (const e of document.querySelectorAll('[data-en]')) e.textContent = zh ? e.dataset.zh : e.dataset.en;
 const text = (en, cn) => zh ? cn : en;
@@ -61,15 +69,18 @@ async function refresh() {
   setTimeout(refresh, 2000);
 }
 refresh();
-</script>
-</body>
-</html>
-)html";
+)js";
+
+constexpr std::array<Asset, 3> kAssets = {{
+    {.path = "/", .content_type = "text/html; charset=utf-8", .body = kPage},
+    {.path = "/assets/page.css", .content_type = "text/css; charset=utf-8", .body = kStyle},
+    {.path = "/assets/page.js", .content_type = "text/javascript; charset=utf-8", .body = kScript},
+}};
 
 }  // namespace
 
-const char* page_html() {
-  return kPage;
+std::span<const Asset> assets() {
+  return kAssets;
 }
 
 }  // namespace greenroom::server

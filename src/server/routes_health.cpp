@@ -1,0 +1,25 @@
+// Is it alive, does it take work, and its figures.
+#include "server/context.h"
+
+namespace greenroom::server {
+namespace {
+
+constexpr int kUnavailable = 503;
+constexpr const char* kText = "text/plain; charset=utf-8";
+
+}  // namespace
+
+void add_health_routes(Router& router, const Context& context) {
+  router.add("GET", "/healthz", [](Request&) { return Response::text("ok\n", kText); }, {.needs_key = false});
+  router.add("GET", "/readyz",
+             [context](Request&) {
+               return context.is_draining() ? Response::text("shutting down\n", kText, kUnavailable)
+                                            : Response::text("ready\n", kText);
+             },
+             {.needs_key = false});
+  router.add("GET", "/metrics", [context](Request&) {
+    return Response::text(context.engine.metrics().render(), "text/plain; version=0.0.4; charset=utf-8");
+  });
+}
+
+}  // namespace greenroom::server
