@@ -73,4 +73,10 @@ GPUManagementStatus gpu_management_status();
 std::string auto_load_for_conversion(const std::filesystem::path& audio_path,
                                      const std::string& target_speaker = {});
 
+// Picks an IndexTTS-2 model to say `text` in the voice of `speaker_audio`, and has it loaded: the one that
+// index_tts.model_dir names, else the registered one, the loaded one where there are several. Puts one
+// reference on it, and returns its id. Throws Error: not_found (the recording, or no such model),
+// invalid_argument (the text is empty; several models fit: lists them), and what a load throws.
+std::string auto_load_for_synthesis(const std::string& text, const std::filesystem::path& speaker_audio);
+
 }  // namespace greenroom

@@ -56,7 +56,8 @@ struct KeepOptions {
       keep_alive_seconds;  // idle time before it goes; absent: the idle timeout; negative: for ever
 };
 
-// A loaded model, as something to use: DdspSvcModel (greenroom/models/ddsp_svc.h). A handle keeps nothing
+// A loaded model, as something to use: DdspSvcModel (greenroom/models/ddsp_svc.h) or IndexTtsModel
+// (greenroom/models/index_tts.h). A handle keeps nothing
 // loaded; only a running inference does. When the model was unloaded, using it is Error(not_found) or
 // (failed_precondition), and works again after the next load of the same id. Thread-safe.
 class Model {
@@ -79,6 +80,11 @@ class GPUModelManager {
   // is missing), cancelled (by a forced unload).
   std::string load_ddsp_model(const std::filesystem::path& model_path, const std::string& device = "auto",
                               const std::string& model_id = {});
+
+  // The same for an IndexTTS-2 model, the official folder. Loads what speaking in a known voice needs; the
+  // encoders for a new voice come when infer() meets one, and are free to go again.
+  std::string load_index_tts_model(const std::filesystem::path& model_dir, const std::string& device = "auto",
+                                   const std::string& model_id = {});
 
   // Takes one reference off; with the last one the model goes, once its running inferences have returned.
   // `force` takes all off and cancels a load under way. False when it is not loaded. Throws:
@@ -122,6 +128,8 @@ GPUModelManager& get_model_manager();
 // Shorthands for the functions of get_model_manager().
 std::string load_ddsp_model(const std::filesystem::path& model_path, const std::string& device = "auto",
                             const std::string& model_id = {});
+std::string load_index_tts_model(const std::filesystem::path& model_dir, const std::string& device = "auto",
+                                 const std::string& model_id = {});
 bool unload_model(const std::string& model_id, bool force = false);
 std::shared_ptr<Model> get_model(const std::string& model_id);
 

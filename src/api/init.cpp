@@ -6,6 +6,7 @@
 
 #include "api/process.h"
 #include "api/translate.h"
+#include "app/catalog.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -45,6 +46,32 @@ std::string find_voice(app::Engine& engine, const std::string& target) {
   if (!target.empty() && std::filesystem::exists(target, ignored)) return engine.registry().add(target);
   throw base::Error(base::ErrorCode::kNotFound,
                     fmt::format("there is no voice \"{}\"; registered are: {}", target, names_of(voices)));
+}
+
+std::string find_speaker(app::Engine& engine) {
+  if (const auto& configured = engine.config().index_tts_model; !configured.empty()) {
+    return engine.registry().add(configured);
+  }
+  auto speakers = engine.registry().list();
+  std::erase_if(speakers, [](const auto& model) { return model.type != app::kIndexTts; });
+  if (speakers.empty()) {
+    throw base::Error(base::ErrorCode::kNotFound,
+                      "there is no IndexTTS-2 model: load one, or name its folder as index_tts.model_dir");
+  }
+  if (speakers.size() == 1) return speakers.front().id;
+  for (const auto& speaker : speakers) {
+    const auto info = engine.model_info(speaker.id);
+    if (info && info->status == core::ModelStatus::kLoaded) return speaker.id;
+  }
+  throw base::Error(base::ErrorCode::kInvalidArgument,
+                    fmt::format("several IndexTTS-2 models are registered: {}; load one of them by its id",
+                                names_of(speakers)));
+}
+
+void require_recording(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(path, ignored)) return;
+  throw base::Error(base::ErrorCode::kNotFound, fmt::format("{}: there is no such recording", path.string()));
 }
 
 }  // namespace
@@ -98,13 +125,22 @@ GPUManagementStatus gpu_management_status() {
 std::string auto_load_for_conversion(const std::filesystem::path& audio_path,
                                      const std::string& target_speaker) {
   return at_border([&] {
-    std::error_code ignored;
-    if (!std::filesystem::is_regular_file(audio_path, ignored)) {
-      throw base::Error(base::ErrorCode::kNotFound,
-                        fmt::format("{}: there is no such recording", audio_path.string()));
-    }
+    require_recording(audio_path);
     const auto running = Process::instance().engine();
     auto id = find_voice(*running, target_speaker);
+    running->registry().load(id);
+    return id;
+  });
+}
+
+std::string auto_load_for_synthesis(const std::string& text, const std::filesystem::path& speaker_audio) {
+  return at_border([&] {
+    require_recording(speaker_audio);
+    if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
+      throw base::Error(base::ErrorCode::kInvalidArgument, "the text is empty");
+    }
+    const auto running = Process::instance().engine();
+    auto id = find_speaker(*running);
     running->registry().load(id);
     return id;
   });

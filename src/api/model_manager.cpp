@@ -1,11 +1,17 @@
 #include "greenroom/model_manager.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <charconv>
 #include <utility>
 
 #include "api/process.h"
+#include "api/speech.h"
 #include "api/translate.h"
+#include "app/catalog.h"
+#include "base/error.h"
 #include "greenroom/models/ddsp_svc.h"
+#include "greenroom/models/index_tts.h"
 
 namespace greenroom {
 namespace {
@@ -81,6 +87,35 @@ class DdspSvcHandle final : public DdspSvcModel {
   const std::string id_;
 };
 
+class IndexTtsHandle final : public IndexTtsModel {
+ public:
+  explicit IndexTtsHandle(std::string id) : id_(std::move(id)) {}
+  const std::string& model_id() const override { return id_; }
+  ModelType model_type() const override { return ModelType::index_tts; }
+
+  IndexTtsResult infer(const std::string& text, const Audio& speaker_audio,
+                       const IndexTtsOptions& options) override {
+    return at_border([&] {
+      auto result =
+          engine()->speak(id_, api::speak_request(text, speaker_audio, options), api::speak_options(options),
+                          api::speak_control(options), {.auto_load = false});
+      IndexTtsResult answer;
+      answer.audio = {std::move(result.audio.samples), result.audio.sample_rate};
+      for (auto& stage : result.stage_times)
+        answer.stage_times.push_back({std::move(stage.stage), stage.seconds});
+      answer.peak_workspace_bytes = result.peak_workspace_bytes;
+      answer.notices = std::move(result.notices);
+      answer.segments = result.segments;
+      answer.speech_tokens = result.speech_tokens;
+      answer.voice_was_known = result.voice_was_known;
+      return answer;
+    });
+  }
+
+ private:
+  const std::string id_;
+};
+
 void change_setting(const std::string& name, double value) {
   at_border([&] {
     // The shortest text that reads back as the same number, in any locale.
@@ -90,16 +125,35 @@ void change_setting(const std::string& name, double value) {
   });
 }
 
+// Only a model of that type is registered.
+std::string load(const std::filesystem::path& path, const std::string& device, const std::string& model_id,
+                 ModelType type) {
+  return at_border([&] {
+    const auto running = engine();
+    if (app::is_index_tts(path) != (type == ModelType::index_tts)) {
+      throw base::Error(
+          std::filesystem::exists(path) ? base::ErrorCode::kInvalidArgument : base::ErrorCode::kNotFound,
+          fmt::format("{}: no {} model there; {}", path.string(), model_type_name(type),
+                      type == ModelType::index_tts
+                          ? "it takes a folder with gpt.pth; for a voice use load_ddsp_model"
+                          : "it is an IndexTTS model: use load_index_tts_model"));
+    }
+    auto id = running->registry().add(path, device, model_id);
+    running->registry().load(id);
+    return id;
+  });
+}
+
 }  // namespace
 
 std::string GPUModelManager::load_ddsp_model(const std::filesystem::path& model_path,
                                              const std::string& device, const std::string& model_id) {
-  return at_border([&] {
-    const auto running = engine();
-    auto id = running->registry().add(model_path, device, model_id);
-    running->registry().load(id);
-    return id;
-  });
+  return load(model_path, device, model_id, ModelType::ddsp_svc);
+}
+
+std::string GPUModelManager::load_index_tts_model(const std::filesystem::path& model_dir,
+                                                  const std::string& device, const std::string& model_id) {
+  return load(model_dir, device, model_id, ModelType::index_tts);
 }
 
 bool GPUModelManager::unload_model(const std::string& model_id, bool force) {
@@ -132,7 +186,9 @@ std::vector<std::string> GPUModelManager::unload_all_models(bool force) {
 std::shared_ptr<Model> GPUModelManager::get_model(const std::string& model_id) const {
   return at_border([&]() -> std::shared_ptr<Model> {
     const auto info = engine()->model_info(model_id);
-    if (!info || info->status != core::ModelStatus::kLoaded || info->type != "ddsp_svc") return nullptr;
+    if (!info || info->status != core::ModelStatus::kLoaded) return nullptr;
+    if (info->type == app::kIndexTts) return std::make_shared<IndexTtsHandle>(model_id);
+    if (info->type != app::kDdspSvc) return nullptr;
     return std::make_shared<DdspSvcHandle>(model_id);
   });
 }
@@ -215,6 +271,11 @@ std::string load_ddsp_model(const std::filesystem::path& model_path, const std::
   return get_model_manager().load_ddsp_model(model_path, device, model_id);
 }
 
+std::string load_index_tts_model(const std::filesystem::path& model_dir, const std::string& device,
+                                 const std::string& model_id) {
+  return get_model_manager().load_index_tts_model(model_dir, device, model_id);
+}
+
 bool unload_model(const std::string& model_id, bool force) {
   return get_model_manager().unload_model(model_id, force);
 }
@@ -225,6 +286,10 @@ std::shared_ptr<Model> get_model(const std::string& model_id) {
 
 std::shared_ptr<DdspSvcModel> get_ddsp_model(const std::string& model_id) {
   return std::dynamic_pointer_cast<DdspSvcModel>(get_model(model_id));
+}
+
+std::shared_ptr<IndexTtsModel> get_index_tts_model(const std::string& model_id) {
+  return std::dynamic_pointer_cast<IndexTtsModel>(get_model(model_id));
 }
 
 }  // namespace greenroom

@@ -24,6 +24,18 @@ bool is_voice(const fs::path& path) {
          fs::exists(fs::absolute(path, ignored).parent_path() / "config.yaml", ignored);
 }
 
+std::vector<models::ModelFile> locate_files(const fs::path& path, const fs::path& pretrain_dir,
+                                            const std::vector<fs::path>& search) {
+  // Also one whose gpt.pth is what is missing.
+  std::error_code ignored;
+  if (is_index_tts(path) || fs::exists(path / "s2mel.pth", ignored)) {
+    models::index_tts::DescribeOptions options;
+    options.search = search;
+    return models::index_tts::locate_files(path, options);
+  }
+  return models::ddsp_svc::locate_files(path, pretrain_dir);
+}
+
 models::ddsp_svc::Description describe_voice(const fs::path& path, const fs::path& pretrain_dir) {
   if (is_index_tts(path)) {
     throw base::Error(base::ErrorCode::kInvalidArgument,
@@ -41,6 +53,20 @@ std::shared_ptr<const models::ConversionModel> make_voice(models::ddsp_svc::Desc
 models::index_tts::Description describe_speech_model(const fs::path& path,
                                                      const std::vector<fs::path>& search,
                                                      const std::string& precision, base::DeviceId device) {
+  const bool on_gpu = device.kind == base::DeviceKind::kCuda;
+  const auto dtype = precision == "auto"
+                         ? (on_gpu ? checkpoint::DType::kFloat16 : checkpoint::DType::kFloat32)
+                         : checkpoint::parse_dtype(precision).value_or(checkpoint::DType::kFloat32);
+  if (dtype == checkpoint::DType::kFloat16 && !on_gpu) {
+    throw base::Error(base::ErrorCode::kInvalidArgument,
+                      "precision float16 needs a GPU; on the CPU use float32 or bfloat16");
+  }
+  return describe_speech_model(path, search, models::index_tts::Precision{dtype, dtype});
+}
+
+models::index_tts::Description describe_speech_model(const fs::path& path,
+                                                     const std::vector<fs::path>& search,
+                                                     const models::index_tts::Precision& precision) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
     throw base::Error(base::ErrorCode::kNotFound, fmt::format("{}: no such file or folder", path.string()));
@@ -54,15 +80,7 @@ models::index_tts::Description describe_speech_model(const fs::path& path,
   }
   models::index_tts::DescribeOptions options;
   options.search = search;
-  const bool on_gpu = device.kind == base::DeviceKind::kCuda;
-  const auto dtype = precision == "auto"
-                         ? (on_gpu ? checkpoint::DType::kFloat16 : checkpoint::DType::kFloat32)
-                         : checkpoint::parse_dtype(precision).value_or(checkpoint::DType::kFloat32);
-  if (dtype == checkpoint::DType::kFloat16 && !on_gpu) {
-    throw base::Error(base::ErrorCode::kInvalidArgument,
-                      "precision float16 needs a GPU; on the CPU use float32 or bfloat16");
-  }
-  options.precision = {dtype, dtype};
+  options.precision = precision;
   return models::index_tts::describe(path, options);
 }
 

@@ -44,23 +44,6 @@ double chance() {
   return std::uniform_real_distribution<double>()(random);
 }
 
-// What a plan needs of a model: sizes and identities, without libtorch. Immutable.
-class DescribedModel final : public core::Model {
- public:
-  explicit DescribedModel(std::vector<core::ComponentSpec> components) : components_(std::move(components)) {}
-  std::string type() const override { return "ddsp_svc"; }
-  const std::vector<core::ComponentSpec>& components() const override { return components_; }
-  const std::vector<core::Stage>& stages() const override { return stages_; }
-  std::shared_ptr<core::LoadedComponent> load_component(std::size_t, base::DeviceId,
-                                                        const core::LoadControl&) const override {
-    throw Error(ErrorCode::kInternal, "a model that was only described cannot be loaded");
-  }
-
- private:
-  std::vector<core::ComponentSpec> components_;
-  std::vector<core::Stage> stages_;
-};
-
 constexpr const char* kLoadCosts = "loads";
 
 // But for the uses, which fade as time goes by: they are written along when something else has changed.
@@ -81,7 +64,8 @@ Engine::Engine(Config config)
       discovery_(devices::discover()),
       state_(config_.cache_dir, config_.max_events),
       gpu_settings_(config_.gpu),
-      events_(&state_.history()) {
+      events_(&state_.history()),
+      speech_models_(config_.cache_dir.empty() ? std::filesystem::path() : config_.cache_dir / "voices") {
   if (!discovery_.warning.empty()) base::log(base::LogLevel::kWarning, "app", discovery_.warning);
   use_kept_settings();
   metrics_ = std::make_unique<EngineMetrics>(GREENROOM_VERSION, [this] { return metrics_state(); });
@@ -140,39 +124,6 @@ std::chrono::nanoseconds Engine::quiet_time() const {
   return std::min(requests_->quiet_for(), clock_.now() - last_request_.load());
 }
 
-core::GroupMember Engine::resolve(const core::PreloadConfig& config) {
-  return registry_->resolve(registry_->add(config.model_path, config.device == "auto" ? "" : config.device));
-}
-
-core::GroupMember Engine::resolve(const std::string& model_id) {
-  if (registry_->find(model_id)) return registry_->resolve(model_id);
-  std::error_code ignored;
-  if (!std::filesystem::exists(model_id, ignored)) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("'{}' is not loaded, not registered, and no path of a model", model_id));
-  }
-  return {model_id, make_model(model_id), pick_device(config_.device)};
-}
-
-// Other devices may be used when nobody chose one.
-std::vector<DeviceId> Engine::fallbacks(const std::string& model_id) const {
-  const auto registered = registry_->find(model_id);
-  const std::string wanted = registered && registered->device != "auto" ? registered->device : config_.device;
-  if (wanted != "auto") return {};
-  std::vector<DeviceId> devices;
-  const auto& all = discovery_.devices;
-  const bool has_gpu = std::any_of(all.begin(), all.end(), [](const auto& device) {
-    return device->id().kind == base::DeviceKind::kCuda;
-  });
-  const int usable = has_gpu ? model_library().cuda_device_count() : 0;
-  for (const auto& device : all) {
-    const auto id = device->id();
-    if (id.kind == base::DeviceKind::kCuda && id.index < usable) devices.push_back(id);
-  }
-  devices.emplace_back();
-  return devices;
-}
-
 std::uint64_t Engine::take_hold(const std::string& owner, const std::vector<std::string>& model_ids,
                                 std::optional<std::chrono::nanoseconds> lifetime, int pid) {
   core::HoldRequest request{owner, pid, {}, lifetime};
@@ -225,33 +176,6 @@ bool Engine::remove_task(const std::string& task) {
   return tasks_->remove_task_profile(task);
 }
 
-ModelSource Engine::model_source() {
-  return {.identify = [this](const std::filesystem::path& path) -> ModelSource::Identity {
-            return {"ddsp_svc", describe_voice(path, config_.pretrain_dir).model_file};
-          },
-          .make = [this](const RegisteredModel& model) { return make_model(model.path); },
-          .pick_device =
-              [this](const std::string& device) {
-                return pick_device(device == "auto" ? config_.device : device);
-              }};
-}
-
-std::shared_ptr<const core::Model> Engine::make_model(const std::filesystem::path& path) {
-  return make_model(describe_voice(path, config_.pretrain_dir));
-}
-
-void Engine::share_equal_files(std::vector<core::ComponentSpec>& components) {
-  if (!config_.share_equal_files) return;
-  for (auto& component : components) component.file = equal_files_.representative(component.file);
-}
-
-std::shared_ptr<const core::Model> Engine::make_model(models::ddsp_svc::Description description) {
-  share_equal_files(description.components);
-  auto voice = make_voice(std::move(description));
-  model_library().set_host_cache(host_cache_bytes());
-  return voice;
-}
-
 void Engine::use_kept_settings() {
   base::MutexLock lock(mutex_);
   for (const auto& name : gpu_setting_names()) {
@@ -292,93 +216,6 @@ void Engine::reset_gpu_setting(const std::string& name) {
   set_gpu_setting(gpu_settings_, name, *original, name);
 }
 
-DeviceId Engine::place(const std::vector<core::PlanItem>& items) const {
-  core::PlacementRules rules;
-  std::map<DeviceId, int> utilisation;
-  const bool has_gpu =
-      std::any_of(discovery_.devices.begin(), discovery_.devices.end(),
-                  [](const auto& device) { return device->id().kind == base::DeviceKind::kCuda; });
-  const int usable = has_gpu ? model_library().cuda_device_count() : 0;
-  for (const auto& device : discovery_.devices) {
-    const DeviceId id = device->id();
-    if (id.kind == base::DeviceKind::kCpu) continue;
-    if (id.kind != base::DeviceKind::kCuda || id.index >= usable) {
-      rules.unusable.insert(id);
-      continue;
-    }
-    try {
-      if (const auto busy = device->telemetry().utilisation_percent) utilisation[id] = *busy;
-    } catch (const Error& error) {
-      base::log(base::LogLevel::kWarning, "app", error.what());
-    }
-  }
-  const core::Placement placement = manager_->place(items, rules, utilisation);
-  base::log(base::LogLevel::kDebug, "app",
-            fmt::format("placed on {}: {}", base::to_string(placement.device.value_or(DeviceId())),
-                        placement.reason));
-  return placement.device.value_or(DeviceId());
-}
-
-core::Plan Engine::plan(const std::vector<std::filesystem::path>& paths, const std::string& device,
-                        std::optional<double> audio_seconds) {
-  std::vector<core::PlanItem> items;
-  std::uint64_t workspace = 0;
-  for (const auto& path : paths) {
-    auto description = describe_voice(path, config_.pretrain_dir);
-    share_equal_files(description.components);
-    if (audio_seconds) {
-      const auto frames = static_cast<std::int64_t>(
-          std::ceil(*audio_seconds * description.config.sampling_rate / description.config.block_size));
-      workspace = std::max({workspace, models::ddsp_svc::pitch_workspace_bytes(description, *audio_seconds),
-                            models::ddsp_svc::convert_workspace_bytes(description, frames)});
-    }
-    items.push_back({path.string(), std::make_shared<DescribedModel>(description.components)});
-  }
-  const DeviceId where = device == "auto" ? place(items) : pick_device(device);
-  return manager_->plan(items, where, workspace);
-}
-
-DeviceId Engine::pick_device(const std::string& name) const {
-  const auto usable_gpus = [] { return model_library().cuda_device_count(); };
-  if (name == "auto") return place({});
-  const auto wanted = base::parse_device_id(name);
-  if (!wanted)
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("the device \"{}\" is not auto, cpu or cuda:N", name));
-  if (wanted->kind == base::DeviceKind::kCpu) return *wanted;
-  const bool present = std::any_of(discovery_.devices.begin(), discovery_.devices.end(),
-                                   [&](const auto& device) { return device->id() == *wanted; });
-  if (!present) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("there is no device {}: {}", name,
-                            discovery_.no_gpu_reason.empty() ? "this machine has fewer GPUs"
-                                                             : discovery_.no_gpu_reason));
-  }
-  if (usable_gpus() <= wanted->index) {
-    throw Error(
-        ErrorCode::kFailedPrecondition,
-        fmt::format("{} is there, but the libtorch this was built with ({}) cannot use it; build with "
-                    "-DGREENROOM_TORCH=python and a PyTorch with CUDA, or use --device cpu",
-                    name, model_library().torch_version()));
-  }
-  return *wanted;
-}
-
-std::string Engine::load_voice(const std::filesystem::path& path, const std::string& device) {
-  auto description = describe_voice(path, config_.pretrain_dir);
-  std::string id = std::filesystem::absolute(description.model_file).lexically_normal().string();
-  const auto voice = make_model(std::move(description));
-  core::RecoverableOperation load;
-  load.name = "load";
-  load.model_id = id;
-  load.device = device == "auto" ? place({{id, voice}}) : pick_device(device);
-  load.run = [&](const auto& attempt) { manager_->load(id, voice, attempt.device); };
-  if (device == "auto") load.fallbacks = fallbacks(id);
-  std::erase(load.fallbacks, load.device);
-  recovery_->execute(load);
-  return id;
-}
-
 // Of the calling thread.
 void Engine::use_threads() const {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -392,14 +229,10 @@ std::uint64_t Engine::host_cache_bytes() const {
   return read_memory(*discovery_.devices.front(), problem).total / kShare;
 }
 
-void Engine::unload(const std::string& model_id, bool force) {
-  if (unload_speech_model(model_id, force)) return;
-  manager_->unload(model_id, force ? core::UnloadMode::kForce : core::UnloadMode::kFree);
-}
-
 models::ConvertResult Engine::convert(const std::string& model_id, const audio::Buffer& input,
                                       const models::ConvertOptions& options,
                                       const models::RunControl& control, const RequestOptions& request) {
+  check_type(model_id, "ddsp_svc");
   use_threads();
   last_request_ = clock_.now();
   manager_->touch(model_id);
@@ -422,8 +255,9 @@ models::ConvertResult Engine::convert(const std::string& model_id, const audio::
     degradations = voice.degradations();
     auto chosen = options;
     chosen.degradation = turn.degradation;
-    result = measured(std::string(voice.type()), [&] {
-      return voice.convert(turn.run, turn.run.device(), input, chosen, {control.progress, turn.cancelled});
+    measured(voice.type(), [&] {
+      result = voice.convert(turn.run, turn.run.device(), input, chosen, {control.progress, turn.cancelled});
+      return result.stage_times;
     });
     result.notices.insert(result.notices.begin(), turn.notices.begin(), turn.notices.end());
   });
@@ -443,13 +277,6 @@ void Engine::cancel_load(const std::string& model_id) {
 std::uint64_t Engine::free_idle() {
   std::uint64_t bytes = 0;
   for (const auto& device : discovery_.devices) bytes += manager_->trim(device->id());
-  return bytes;
-}
-
-std::uint64_t Engine::estimate_bytes(const std::filesystem::path& path) const {
-  std::uint64_t bytes = 0;
-  for (const auto& component : describe_voice(path, config_.pretrain_dir).components)
-    bytes += component.bytes;
   return bytes;
 }
 
@@ -478,7 +305,7 @@ Status Engine::status() const {
     }
     status.devices.push_back(std::move(entry));
   }
-  status.models = manager_->list();
+  status.models = models();
   status.state_problems = state_.problems();
   return status;
 }

@@ -19,6 +19,7 @@
 #include "app/model_registry.h"
 #include "app/monitoring.h"
 #include "app/requests.h"
+#include "app/speech_models.h"
 #include "app/state_folder.h"
 #include "audio/buffer.h"
 #include "base/clock.h"
@@ -32,6 +33,7 @@
 #include "core/task_profiles.h"
 #include "devices/discover.h"
 #include "models/ddsp_svc/description.h"
+#include "models/index_tts/description.h"
 #include "models/voice.h"
 
 namespace greenroom::app {
@@ -56,6 +58,17 @@ struct Status {
   std::vector<std::string> state_problems;  // why what should be kept across restarts is not; see StateFolder
 };
 
+// What Engine::plan is asked. Models are named by their registered id or their path.
+struct PlanQuestion {
+  std::vector<std::string> load;
+  std::string task;             // and what it requires; empty: none
+  std::string device = "auto";  // "auto": where placement says
+  // Beside them, the workspace of converting that much audio, or of speaking that many characters in a known
+  // voice, with whichever of the models needs most.
+  std::optional<double> convert_seconds;
+  std::optional<std::size_t> speak_characters;
+};
+
 // Thread-safe.
 class Engine {
  public:
@@ -67,17 +80,20 @@ class Engine {
   // "auto" is the GPU with most room that models can use, else the CPU. Throws base::Error(kInvalidArgument).
   base::DeviceId pick_device(const std::string& name) const;
 
-  // Puts a hold on the voice at `path`, loading it first if need be; returns its model id. Throws
+  // Puts a hold on the model at `path` (a DDSP-SVC voice, or the folder of an IndexTTS-2 model), loading it
+  // first if need be; returns its model id. Of IndexTTS it loads what speaking in a known voice needs. Throws
   // base::Error.
-  std::string load_voice(const std::filesystem::path& path, const std::string& device);
+  std::string load_model(const std::filesystem::path& path, const std::string& device);
 
-  // What loading the voices at `paths` would do, and converting that much audio with one of them beside it.
-  // Changes nothing. Throws base::Error.
-  core::Plan plan(const std::vector<std::filesystem::path>& paths, const std::string& device,
-                  std::optional<double> audio_seconds);
+  // What loading all of that together would do. Changes nothing. Throws base::Error, besides: kNotFound (no
+  // such task), kInvalidArgument (a workspace that none of the models has).
+  core::Plan plan(const PlanQuestion& question);
 
   // Throws base::Error as core::Manager::unload.
   void unload(const std::string& model_id, bool force);
+
+  // Those the manager knows, by id, without the stages that models left idle.
+  std::vector<core::ModelInfo> models() const;
 
   // nullopt for a model that is not loaded (nor loading, unloading, in error).
   std::optional<core::ModelInfo> model_info(const std::string& model_id) const;
@@ -85,13 +101,15 @@ class Engine {
   void cancel_load(const std::string& model_id);
   // Frees everything idle on all devices. Returns the bytes given back.
   std::uint64_t free_idle();
-  // Bytes of the weights of the model at `path`, from file headers alone. Throws base::Error.
+  // Bytes of the weights that a load of the model at `path` loads, from file headers alone. Throws
+  // base::Error.
   std::uint64_t estimate_bytes(const std::filesystem::path& path) const;
 
   // Waits for its turn on the model's device, loads the model when it is absent (`model_id` is registered, or
   // the path of a voice) and leaves it idle then. Pins what each stage needs while it needs it. What can be
   // mended is tried again, with less memory, or on another device where the device was left to us ("auto");
-  // notices of the result say so. Throws base::Error as Requests::run.
+  // notices of the result say so. Throws base::Error as Requests::run; kInvalidArgument for a model that does
+  // not convert.
   models::ConvertResult convert(const std::string& model_id, const audio::Buffer& input,
                                 const models::ConvertOptions& options, const models::RunControl& control,
                                 const RequestOptions& request = {});
@@ -106,15 +124,13 @@ class Engine {
   // Where users' recovery actions are registered.
   core::RecoveryExecutor& recovery() { return *recovery_; }
 
-  // Gets an IndexTTS-2 folder ready to speak; returns its model id. Loads nothing: every stage of a run loads
-  // what it lacks, and leaves it idle. Throws base::Error.
-  std::string open_speech_model(const std::filesystem::path& path, const std::string& device)
-      EXCLUDES_LOCK(speech_mutex_);
-
-  // Throws base::Error: kNotFound (not opened), and as models::SynthesisModel::speak.
+  // The same for an IndexTTS-2 model (registered, or the path of its folder). What a voice or an emotion that
+  // is not known yet needs is loaded by its stage and left idle. When it does not all fit, every stage is
+  // loaded by itself. A segment is handed out once, whatever is tried again. Throws as convert, and as
+  // models::SynthesisModel::speak.
   models::SpeakResult speak(const std::string& model_id, const models::SpeakRequest& request,
-                            const models::SpeakOptions& options, const models::SpeakControl& control)
-      EXCLUDES_LOCK(speech_mutex_);
+                            const models::SpeakOptions& options, const models::SpeakControl& control,
+                            const RequestOptions& how = {});
 
   // Models by id, with what was kept of them from last time.
   ModelRegistry& registry() { return *registry_; }
@@ -150,20 +166,31 @@ class Engine {
   const devices::Discovery& discovery() const { return discovery_; }
 
  private:
-  struct SpeechModel {
-    std::shared_ptr<const models::SynthesisModel> model;
-    base::DeviceId device;
+  // What an id or a path stands for.
+  struct Found {
+    std::string type;
+    std::filesystem::path path;
+    std::string device;  // "auto" or one
   };
+  Found find(const std::string& model_id) const;
+  void check_type(const std::string& model_id, const char* wanted) const;
+  int usable_gpus() const;
   std::uint64_t host_cache_bytes() const;
   base::DeviceId place(const std::vector<core::PlanItem>& items) const;
   void use_threads() const;
   // Names the file that stands for each, unless the settings say otherwise.
   void share_equal_files(std::vector<core::ComponentSpec>& components);
-  // False when `model_id` is none.
-  bool unload_speech_model(const std::string& model_id, bool force) EXCLUDES_LOCK(speech_mutex_);
   ModelSource model_source();
-  std::shared_ptr<const core::Model> make_model(const std::filesystem::path& path);
-  std::shared_ptr<const core::Model> make_model(models::ddsp_svc::Description description);
+  // The model ready to be loaded, on the device it was asked for or where placement says.
+  core::GroupMember make_member(const std::string& id, const Found& found);
+  core::GroupMember make_voice_member(const std::string& id, const Found& found);
+  std::shared_ptr<const models::SynthesisModel> make_speech(const std::filesystem::path& path,
+                                                            base::DeviceId device);
+  models::index_tts::Description describe_speech(const std::filesystem::path& path, base::DeviceId device);
+  // Of which part is loaded for `in_stages`: nothing.
+  core::GroupMember make_speech_member(const std::string& id, const std::filesystem::path& path,
+                                       base::DeviceId device, bool in_stages);
+  base::DeviceId place_speech(const std::string& id, const std::filesystem::path& path);
   void use_kept_settings() EXCLUDES_LOCK(mutex_);
   void use_kept_tasks();
   void use_kept_costs();
@@ -178,9 +205,8 @@ class Engine {
   std::chrono::nanoseconds quiet_time() const;
   std::unique_ptr<Monitoring> make_monitoring();
   MetricsState metrics_state() const;
-  // Runs one inference and counts it.
-  models::ConvertResult measured(const std::string& model_type,
-                                 const std::function<models::ConvertResult()>& infer);
+  // Runs one inference, which returns the times of its stages, and counts it.
+  void measured(const std::string& model_type, const std::function<std::vector<models::StageTime>()>& infer);
 
   Config config_;
   base::SystemClock clock_;
@@ -197,8 +223,7 @@ class Engine {
   std::unique_ptr<EngineMetrics> metrics_;
   std::unique_ptr<EventTap> event_tap_;
   std::unique_ptr<core::Manager> manager_;
-  base::Mutex speech_mutex_;
-  std::map<std::string, SpeechModel> speech_models_ GUARDED_BY(speech_mutex_);
+  SpeechModels speech_models_;
   std::atomic<base::Clock::TimePoint> last_request_;
   std::unique_ptr<core::Baseline> baseline_;
   std::unique_ptr<ModelRegistry> registry_;

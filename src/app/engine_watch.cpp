@@ -38,24 +38,21 @@ MetricsState Engine::metrics_state() const {
     state.sample = monitoring_->monitor().get_current_status();
   }
   state.ledgers = manager_->memory();
-  state.models = manager_->list();
+  state.models = models();
   state.monitor = monitoring_->monitor().figures();
   state.monitor_interval_seconds = config_.monitoring.interval_seconds;
   state.firing = monitoring_->monitor().firing();
   return state;
 }
 
-models::ConvertResult Engine::measured(const std::string& model_type,
-                                       const std::function<models::ConvertResult()>& infer) {
+void Engine::measured(const std::string& model_type,
+                      const std::function<std::vector<models::StageTime>()>& infer) {
   const auto began = clock_.now();
   const auto passed = [&] { return std::chrono::duration<double>(clock_.now() - began).count(); };
   try {
-    auto result = infer();
+    const auto stages = infer();
     metrics_->observe_inference(model_type, "ok", passed());
-    for (const auto& stage : result.stage_times) {
-      metrics_->observe_stage(model_type, stage.stage, stage.seconds);
-    }
-    return result;
+    for (const auto& stage : stages) metrics_->observe_stage(model_type, stage.stage, stage.seconds);
   } catch (const base::Error& error) {
     metrics_->observe_inference(model_type, std::string(base::error_code_name(error.code())), passed());
     throw;

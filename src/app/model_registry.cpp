@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "app/staged_model.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -109,8 +110,7 @@ void ModelRegistry::forget(const std::string& id) {
 }
 
 core::GroupMember ModelRegistry::resolve(const std::string& id) const {
-  const auto model = get(id);
-  return {id, source_.make(model), source_.pick_device(model.device)};
+  return source_.make(get(id));
 }
 
 void ModelRegistry::load(const std::string& id) {
@@ -125,7 +125,7 @@ void ModelRegistry::preload(const std::string& id) {
 }
 
 void ModelRegistry::unload(const std::string& id, bool force) {
-  manager_.unload(id, force ? core::UnloadMode::kForce : core::UnloadMode::kFree);
+  unload_with_stages(manager_, id, force);
   mark_held(id);
 }
 

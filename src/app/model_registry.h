@@ -26,8 +26,8 @@ struct ModelSource {
   };
   // From file headers alone.
   std::function<Identity(const std::filesystem::path&)> identify;
-  std::function<std::shared_ptr<const core::Model>(const RegisteredModel&)> make;
-  std::function<base::DeviceId(const std::string& device)> pick_device;
+  // What a load of it would load, and where.
+  std::function<core::GroupMember(const RegisteredModel&)> make;
 };
 
 // What is wanted of a model beyond its being loaded.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "app/staged_model.h"
 #include "base/error.h"
 
 namespace greenroom::app {
@@ -31,10 +32,15 @@ std::string fingerprint_of(const core::GroupMember& member) {
 // called from others.
 class Requests::Attempt {
  public:
-  Attempt(Requests& owner, const RunRequest& request, base::DeviceId device, bool is_home)
-      : owner_(owner), request_(request), device_(device) {
+  Attempt(Requests& owner, const RunRequest& request, base::DeviceId device, bool is_home, int degradation)
+      : owner_(owner),
+        request_(request),
+        device_(device),
+        is_home_(is_home),
+        in_stages_(degradation > 0 && request.in_stages) {
     // The same id cannot be on two devices.
-    id_ = is_home ? request.model_id : fmt::format("{}@{}", request.model_id, base::to_string(device));
+    base_id_ = is_home ? request.model_id : fmt::format("{}@{}", request.model_id, base::to_string(device));
+    id_ = in_stages_ ? stages_id(base_id_) : base_id_;
   }
 
   core::ModelDoor door() {
@@ -49,6 +55,7 @@ class Requests::Attempt {
   }
 
   core::Run& run() { return *run_; }
+  const std::string& base_id() const { return base_id_; }
 
   class End {
    public:
@@ -64,7 +71,9 @@ class Requests::Attempt {
  private:
   const core::GroupMember& member() {
     if (!member_) {
-      member_ = request_.resolve();
+      member_ = in_stages_                         ? request_.in_stages(device_)
+                : !is_home_ && request_.resolve_on ? request_.resolve_on(device_)
+                                                   : request_.resolve();
       member_->id = id_;
       member_->device = device_;
     }
@@ -102,7 +111,10 @@ class Requests::Attempt {
   Requests& owner_;
   const RunRequest& request_;
   const base::DeviceId device_;
-  std::string id_;
+  const bool is_home_;
+  const bool in_stages_;
+  std::string base_id_;  // of the model, whether it is loaded or not
+  std::string id_;       // of what is loaded for the run
   std::optional<core::GroupMember> member_;
   std::optional<core::Run> run_;
 };
@@ -142,7 +154,7 @@ void Requests::run(const RunRequest& request, const std::function<void(const Run
   std::erase(operation.fallbacks, operation.device);
   operation.cancelled = cancelled;
   operation.can_degrade = [&](int degradation) {
-    return is_inside && request.degradations && degradation <= request.degradations();
+    return (is_inside || request.in_stages) && request.degradations && degradation <= request.degradations();
   };
   // A full queue, a broken file or a deadline are the caller's to know; no room for the model may be
   // mended on another device.
@@ -151,13 +163,13 @@ void Requests::run(const RunRequest& request, const std::function<void(const Run
   };
   operation.run = [&](const core::RecoverableOperation::Attempt& attempt) {
     is_inside = false;
-    Attempt here(*this, request, attempt.device, attempt.device == operation.device);
+    Attempt here(*this, request, attempt.device, attempt.device == operation.device, attempt.degradation);
     auto mine = place;
     mine.door = here.door();
     const auto turn = queue(attempt.device).enter(mine);
     is_inside = true;
     const Attempt::End end(here);  // the run lets go of the model before the next has its turn
-    act({here.run(), attempt.degradation, cancelled, notices});
+    act({here.run(), here.base_id(), attempt.degradation, cancelled, notices});
   };
   operation.restart = [&](const core::RecoverableOperation::Attempt& attempt) {
     if (attempt.device != operation.device) return;

@@ -37,6 +37,11 @@ struct RunRequest {
   std::shared_ptr<std::atomic<bool>> cancelled;  // may be null
   // What the id stands for; asked when the model has to be loaded. Throws base::Error.
   std::function<core::GroupMember()> resolve;
+  // The same for another device, where that makes a difference; may be empty.
+  std::function<core::GroupMember(base::DeviceId)> resolve_on;
+  // A model that needs nothing itself and loads in the run what it is about to use: stands in for `resolve`
+  // when the run was asked to need less, also because the model itself did not fit. May be empty.
+  std::function<core::GroupMember(base::DeviceId)> in_stages;
   std::vector<base::DeviceId> fallbacks;  // devices to try when the model's own fails, the CPU last
   std::function<int()> degradations;  // how often the run can be asked to need less; asked after one failed
 };
@@ -44,6 +49,7 @@ struct RunRequest {
 // What the run is told.
 struct RunTurn {
   core::Run& run;
+  std::string model_id;  // as the manager knows it on this device
   int degradation = 0;
   const std::shared_ptr<std::atomic<bool>>& cancelled;  // to be looked at between steps
   // What was done about errors of earlier attempts; empty: this is the first.

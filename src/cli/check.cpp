@@ -7,6 +7,7 @@
 
 #include "app/catalog.h"
 #include "app/engine.h"
+#include "app/estimate.h"
 #include "app/model_library.h"
 #include "app/state_store.h"
 #include "base/bytes.h"
@@ -141,13 +142,33 @@ void check_folder(Report& report, const std::string& purpose, const fs::path& fo
   }
 }
 
+std::string join_paths(const std::vector<fs::path>& paths) {
+  std::string text;
+  for (const auto& path : paths) text += (text.empty() ? "" : ", ") + path.string();
+  return text;
+}
+
 void check_model(Report& report, const std::string& path, const app::Config& config) {
   try {
-    const auto description = app::describe_voice(path, config.pretrain_dir);
-    std::uint64_t bytes = 0;
-    for (const auto& component : description.components) bytes += component.bytes;
+    bool is_whole = true;
+    for (const auto& file : app::locate_files(path, config.pretrain_dir, config.index_tts_search)) {
+      if (!file.found.empty()) continue;
+      const std::string line =
+          fmt::format(fmt::runtime(report.say("model {}: {} is missing; looked for at {}",
+                                              "模型 {}: 缺少 {}；已查找 {}")),
+                      path, file.what, join_paths(file.tried));
+      if (file.optional) {
+        report.note(line);
+        continue;
+      }
+      is_whole = false;
+      report.bad(line,
+                 fmt::format(fmt::runtime(report.say("get it from {}", "请从 {} 获取")), file.where_to_get));
+    }
+    if (!is_whole) return;
+    const auto estimate = app::estimate(config, {path}, checkpoint::DType::kFloat32);
     report.good(fmt::format(fmt::runtime(report.say("model {}: {} components, {}", "模型 {}: {} 个组件，{}")),
-                            path, description.components.size(), base::format_bytes(bytes)));
+                            path, estimate.lines.size(), base::format_bytes(estimate.bytes())));
   } catch (const base::Error& error) {
     report.bad(fmt::format("{} {}: {}", report.say("model", "模型"), path, error.what()),
                report.say("put the file where it was looked for, or set --pretrain-dir",
@@ -167,6 +188,14 @@ void check_models(Report& report, const CheckArguments& arguments, const app::Co
     }
   }
   auto paths = arguments.models;
+  for (const auto& model : {config.index_tts_model, config.ddsp_svc_model}) {
+    if (!model.empty()) paths.push_back(model.string());
+  }
+  for (const auto& task : config.tasks) {
+    for (const auto& models : {task.required_models, task.optional_models}) {
+      for (const auto& model : models) paths.push_back(model.model_path.string());
+    }
+  }
   const fs::path state = config.cache_dir / "state.db";
   std::error_code ignored;
   if (!config.cache_dir.empty() && fs::exists(state, ignored)) {

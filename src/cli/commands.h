@@ -64,8 +64,10 @@ struct TopArguments {
 };
 
 struct PlanArguments {
-  std::vector<std::filesystem::path> models;
-  std::filesystem::path input;  // a recording to convert; empty: only load
+  std::vector<std::string> models;  // ids or paths
+  std::string task;
+  std::filesystem::path input;      // a recording to convert; empty: none
+  std::optional<std::string> text;  // to speak
   bool json = false;
 };
 

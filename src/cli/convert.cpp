@@ -29,7 +29,7 @@ int run_convert(const app::Config& config, const ConvertArguments& arguments) {
   const auto input = audio::read_file(arguments.input);
   app::Engine engine(config);
   const auto started = std::chrono::steady_clock::now();
-  const auto id = engine.load_voice(arguments.model, config.device);
+  const auto id = engine.load_model(arguments.model, config.device);
   const auto loaded = std::chrono::steady_clock::now();
   const auto cancelled = cancel_on_interrupt();
   models::ConvertResult result;

@@ -279,9 +279,11 @@ void add_watching_commands(CLI::App& program, Arguments& arguments) {
 
 void add_manager_commands(CLI::App& program, Arguments& arguments) {
   auto* plan = program.add_subcommand("plan", "Say what loading would do, without doing it");
-  plan->add_option("--load,--model,-m", arguments.plan.models, "Voices to load together; repeatable")
-      ->required();
+  plan->add_option("--load,--model,-m", arguments.plan.models,
+                   "Models to load together, by path or registered id; repeatable");
+  plan->add_option("--task", arguments.plan.task, "A task, with what it requires");
   plan->add_option("--convert", arguments.plan.input, "A recording to convert once they are loaded");
+  plan->add_option("--speak", arguments.plan.text, "A text to speak once they are loaded");
   plan->add_option("--device", arguments.device, "auto, cpu or cuda:N");
   plan->add_flag("--json", arguments.json, "As JSON");
   auto& options = arguments.simulate;

@@ -1,6 +1,8 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/fmt/ranges.h>
 
+#include <algorithm>
+
 #include "app/engine.h"
 #include "audio/file.h"
 #include "base/bytes.h"
@@ -39,6 +41,12 @@ base::Json to_json(const core::Plan& plan) {
           {"evict", std::move(evict)}};
 }
 
+// Of UTF-8.
+std::size_t count_characters(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
 void print_text(const core::Plan& plan) {
   for (const auto& part : plan.parts) {
     fmt::print("{:<48} {:>12}  from {}{}\n", part.component, base::format_bytes(part.bytes),
@@ -62,10 +70,11 @@ void print_text(const core::Plan& plan) {
 }  // namespace
 
 int run_plan(const app::Config& config, const PlanArguments& arguments) {
-  std::optional<double> seconds;
-  if (!arguments.input.empty()) seconds = audio::read_file(arguments.input).seconds();
+  app::PlanQuestion question{arguments.models, arguments.task, config.device, std::nullopt, std::nullopt};
+  if (!arguments.input.empty()) question.convert_seconds = audio::read_file(arguments.input).seconds();
+  if (arguments.text) question.speak_characters = count_characters(*arguments.text);
   app::Engine engine(config);
-  const core::Plan plan = engine.plan(arguments.models, config.device, seconds);
+  const core::Plan plan = engine.plan(question);
   if (arguments.json) {
     fmt::print("{}\n", to_json(plan).dump(2, ' ', false, base::Json::error_handler_t::replace));
   } else {

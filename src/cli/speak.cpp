@@ -95,7 +95,6 @@ int run_speak(const app::Config& config, const SpeakArguments& arguments) {
   check_output(arguments.output);
   const auto request = make_request(arguments);
   app::Engine engine(config);
-  const auto id = engine.open_speech_model(arguments.model, config.device);
   const auto cancelled = cancel_on_interrupt();
   const auto started = std::chrono::steady_clock::now();
   models::SpeakResult result;
@@ -104,7 +103,7 @@ int run_speak(const app::Config& config, const SpeakArguments& arguments) {
     models::SpeakControl control;
     control.progress = [&](double done) { bar.show(done); };
     control.cancelled = cancelled;
-    result = engine.speak(id, request, arguments.options, control);
+    result = engine.speak(arguments.model.string(), request, arguments.options, control);
   }
   const double elapsed = Seconds(std::chrono::steady_clock::now() - started).count();
   audio::write_file(arguments.output, result.audio);

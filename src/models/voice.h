@@ -97,6 +97,7 @@ struct SpeakOptions {
   int interval_silence_ms = 200;   // between segments
   int diffusion_steps = 25;
   double cfg_rate = 0.7;
+  int degradation = 0;     // how much less memory it may take, see SynthesisModel::kDegradations
   std::uint64_t seed = 0;  // same seed, request and thread count: same output
 };
 
@@ -125,6 +126,13 @@ struct SpeakResult {
 // A model that says a text in the voice of a recording. Immutable; thread-safe.
 class SynthesisModel : public core::Model {
  public:
+  // The highest SpeakOptions::degradation. 1: one segment at a time; 2: with one beam, too.
+  static constexpr int kDegradations = 2;
+
+  // Indexes of the stages that every run goes through: what they need is kept while the model is loaded.
+  // The others are for a voice, or an emotion, that is not known yet.
+  virtual std::vector<std::size_t> resident_stages() const = 0;
+
   // Throws base::Error: kInvalidArgument (a text without anything to say, too long a text, a recording that
   // is too short, a bad option; the message lists what is possible), kFailedPrecondition (an emotion as text
   // without the emotion model), kResourceExhausted, kCancelled.

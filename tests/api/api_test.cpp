@@ -11,6 +11,7 @@
 #include "greenroom/lifecycle.h"
 #include "greenroom/memory_monitor.h"
 #include "greenroom/models/ddsp_svc.h"
+#include "greenroom/models/index_tts.h"
 #include "models/ddsp_svc/demo.h"
 #include "support/environment.h"
 #include "support/temp_dir.h"
@@ -101,6 +102,23 @@ TEST_F(ApiTest, ErrorsKeepTheirCodeAndMessage) {
             ErrorCode::not_found);
   EXPECT_EQ(error_of([] { get_model_manager().keep_model("nobody", {}); }).code(), ErrorCode::not_found);
   EXPECT_EQ(error_of([] { read_audio("/nonexistent.wav"); }).code(), ErrorCode::not_found);
+}
+
+TEST_F(ApiTest, EachLoaderTakesItsKindOfModel) {
+  const auto wrong = error_of([] { load_index_tts_model(voice("alto")); });
+  EXPECT_EQ(wrong.code(), ErrorCode::invalid_argument);
+  EXPECT_THAT(wrong.what(), HasSubstr("load_ddsp_model"));
+  EXPECT_EQ(error_of([] { load_index_tts_model("/nonexistent/model"); }).code(), ErrorCode::not_found);
+  EXPECT_THAT(get_model_manager().list_models(), IsEmpty());
+}
+
+TEST_F(ApiTest, SynthesisNeedsATextARecordingAndAModel) {
+  EXPECT_EQ(error_of([] { auto_load_for_synthesis("Hello", "/nonexistent.wav"); }).code(),
+            ErrorCode::not_found);
+  const auto recording = cache_.write("voice.wav", "x");
+  EXPECT_EQ(error_of([&] { auto_load_for_synthesis(" \n", recording); }).code(), ErrorCode::invalid_argument);
+  EXPECT_THAT(error_of([&] { auto_load_for_synthesis("Hello", recording); }).what(),
+              HasSubstr("index_tts.model_dir"));
 }
 
 TEST_F(ApiTest, SettingsHoldAtOnceAndAfterARestart) {

@@ -74,12 +74,12 @@ TEST(Engine, AMissingModelsLibraryIsNamedWithTheRemedyAndLeavesNothingBehind) {
   const auto library = dir / "libgreenroom_models.so";
   const test::ScopedVariable variable("GREENROOM_MODELS_LIBRARY", library.c_str());
   Engine engine({});
-  auto error = error_of([&] { engine.load_voice(dir / "alto", "cpu"); });
+  auto error = error_of([&] { engine.load_model(dir / "alto", "cpu"); });
   EXPECT_EQ(error.code(), ErrorCode::kFailedPrecondition);
   EXPECT_THAT(error.what(), AllOf(HasSubstr(library.string()), HasSubstr("libtorch-dev")));
 
   dir.write("libgreenroom_models.so", "no library");
-  error = error_of([&] { engine.load_voice(dir / "alto", "cpu"); });
+  error = error_of([&] { engine.load_model(dir / "alto", "cpu"); });
   EXPECT_EQ(error.code(), ErrorCode::kFailedPrecondition);
   EXPECT_THAT(error.what(), AllOf(HasSubstr(library.string()), HasSubstr("libopenblas0-pthread")));
   EXPECT_EQ(engine.status().devices.at(0).ledger.used(), 0U);

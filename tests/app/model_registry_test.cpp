@@ -45,8 +45,9 @@ class ModelRegistryTest : public testing::Test {
                       ModelSource{.identify = [](const auto& path) -> ModelSource::Identity {
                                     return {"fake", path};
                                   },
-                                  .make = [this](const auto& model) { return make(model); },
-                                  .pick_device = [](const auto&) { return base::DeviceId{}; }});
+                                  .make = [this](const auto& model) -> core::GroupMember {
+                                    return {model.id, make(model), base::DeviceId{}};
+                                  }});
   }
 
   std::shared_ptr<const core::Model> make(const RegisteredModel& model) {

@@ -147,6 +147,52 @@ TEST(Estimate, CountsSharedComponentsOnce) {
   EXPECT_GT(report["bytes_without_sharing"], sum);
 }
 
+TEST(Estimate, OfIndexTtsIsWhatALoadLoads) {
+  const auto folder = (demo_models() / "index_tts").string();
+  const auto outcome = run_program({"estimate", "--json", folder}, kNoLibrary);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto report = base::parse_json(outcome.out, "estimate --json");
+  std::map<std::string, bool> kept;
+  std::uint64_t sum = 0;
+  for (const auto& component : report["components"]) {
+    kept[component["kind"]] = component["kept"];
+    if (component["kept"]) sum += component["bytes"].get<std::uint64_t>();
+  }
+  EXPECT_EQ(kept.size(), 11U);
+  EXPECT_TRUE(kept["index_tts.gpt"] && kept["bigvgan"] && kept["maskgct.codebook"]);
+  EXPECT_FALSE(kept["w2v_bert"] || kept["campplus"] || kept["index_tts.emotion_llm"]);
+  EXPECT_EQ(report["bytes"], sum);
+  const auto plan = run_program({"plan", "--json", "--device", "cpu", "--load", folder}, kNoLibrary);
+  EXPECT_EQ(base::parse_json(plan.out, "plan --json")["needed_bytes"], sum) << plan.err;
+  // The language model in half precision, the rest as it is.
+  const auto half = run_program({"estimate", "--json", "--dtype", "bfloat16", folder}, kNoLibrary);
+  const auto halved = base::parse_json(half.out, "estimate --json")["bytes"].get<std::uint64_t>();
+  EXPECT_LT(halved, sum);
+  EXPECT_GT(halved, sum / 2);
+}
+
+TEST(Plan, OfSpeakingCountsItsWorkspace) {
+  const auto folder = (demo_models() / "index_tts").string();
+  const auto needed = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"plan", "--json", "--device", "cpu", "--load", folder};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto outcome = run_program(arguments, kNoLibrary);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return base::parse_json(outcome.out, "plan --json")["needed_bytes"].get<std::uint64_t>();
+  };
+  const auto alone = needed({});
+  const auto short_text = needed({"--speak", "你好"});
+  EXPECT_GT(short_text, alone);
+  EXPECT_GT(needed({"--speak", std::string(400, 'a')}), short_text);
+  const auto wrong =
+      run_program({"plan", "--load", (demo_models() / "alto").string(), "--speak", "Hi"}, kNoLibrary);
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("none of the models speaks"));
+  EXPECT_EQ(run_program({"plan"}, kNoLibrary).status, 1);
+  EXPECT_THAT(run_program({"plan", "--task", "nothing"}, kNoLibrary).err,
+              HasSubstr("there is no task 'nothing'"));
+}
+
 TEST(Estimate, SaysItInATable) {
   const auto outcome =
       run_program({"estimate", (demo_models() / "alto").string(), (demo_models() / "tenor").string()});

@@ -100,6 +100,25 @@ TEST(Check, SaysWhatIsThereAndWhatIsNot) {
             HasSubstr("✗ model /nowhere/model_0.pt"), HasSubstr("✓ cache: "), HasSubstr("3 missing.")));
 }
 
+TEST(Check, NamesEachMissingFileOfBothKindsOfModels) {
+  const test::TempDir dir;
+  std::filesystem::copy(test::demo_models(), dir / "demo", std::filesystem::copy_options::recursive);
+  for (const char* gone : {"pretrain/rmvpe", "pretrain/contentvec", "index_tts/hf_cache/bigvgan",
+                           "index_tts/bpe.model", "index_tts/qwen0.6bemo4-merge"}) {
+    std::filesystem::remove_all(dir / "demo" / gone);
+  }
+  const auto config =
+      dir.write("config.yaml", "system: {cache_dir: cache}\nindex_tts: {model_dir: demo/index_tts}\n");
+  const auto outcome = run_program({"--config", config.string(), "--port", "0", "check", "--lang", "en",
+                                    (dir / "demo/alto").string(), (dir / "demo/tenor").string()});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("the pitch network"), HasSubstr("the content encoder"),
+                    HasSubstr("the vocoder BigVGAN is missing"), HasSubstr("the text tokenizer is missing"),
+                    HasSubstr("get it from https://huggingface.co/nvidia/"), HasSubstr("- model"),
+                    HasSubstr("the emotion model"), HasSubstr("6 missing.")));
+}
+
 TEST(Check, AGpuThatIsAskedForAndAbsentIsMissing) {
   const std::vector<std::string> none = {"GREENROOM_NVML_LIBRARY=/nonexistent", "GREENROOM_DEVICE=cuda:0"};
   const auto outcome = run_program({"--port", "0", "check", "--lang", "zh"}, none);

@@ -53,8 +53,8 @@ test::TempDir* EngineTest::folder_ = nullptr;
 
 TEST_F(EngineTest, TwoVoicesShareThreeComponentsAndCountThemOnce) {
   Engine engine(config());
-  engine.load_voice(voice("alto"), "cpu");
-  engine.load_voice(voice("tenor"), "cpu");
+  engine.load_model(voice("alto"), "cpu");
+  engine.load_model(voice("tenor"), "cpu");
   const auto device = cpu(engine);
   ASSERT_EQ(device.components.size(), 5U);
   std::uint64_t sum = 0;
@@ -70,7 +70,7 @@ TEST_F(EngineTest, TwoVoicesShareThreeComponentsAndCountThemOnce) {
 TEST_F(EngineTest, WhatIsLoadedIsWhatWasEstimatedToTheByte) {
   const auto description = describe_voice(voice("alto"), {});
   Engine engine(config());
-  engine.load_voice(voice("alto"), "cpu");
+  engine.load_model(voice("alto"), "cpu");
   std::multiset<std::uint64_t> estimated;
   std::multiset<std::uint64_t> resident;
   for (const auto& spec : description.components) estimated.insert(spec.bytes);
@@ -86,16 +86,16 @@ TEST_F(EngineTest, FilesWithTheSameBytesAreLoadedOnceUnlessToldOtherwise) {
     auto settings = config();
     settings.share_equal_files = share;
     Engine engine(settings);
-    engine.load_voice(voice("alto"), "cpu");
-    engine.load_voice(tenor, "cpu");
+    engine.load_model(voice("alto"), "cpu");
+    engine.load_model(tenor, "cpu");
     EXPECT_EQ(cpu(engine).components.size(), share ? 5U : 8U);
   }
 }
 
 TEST_F(EngineTest, UnloadingOneVoiceKeepsWhatTheOtherShares) {
   Engine engine(config());
-  const auto alto = engine.load_voice(voice("alto"), "cpu");
-  const auto tenor = engine.load_voice(voice("tenor"), "cpu");
+  const auto alto = engine.load_model(voice("alto"), "cpu");
+  const auto tenor = engine.load_model(voice("tenor"), "cpu");
   engine.unload(alto, /*force=*/false);
   EXPECT_EQ(cpu(engine).components.size(), 4U);
   engine.unload(tenor, /*force=*/true);
@@ -104,7 +104,7 @@ TEST_F(EngineTest, UnloadingOneVoiceKeepsWhatTheOtherShares) {
 
 TEST_F(EngineTest, ConversionGivesItsWorkspaceBack) {
   Engine engine(config());
-  const auto id = engine.load_voice(voice("alto"), "cpu");
+  const auto id = engine.load_model(voice("alto"), "cpu");
   const auto before = cpu(engine).ledger.used();
   const auto result = engine.convert(id, tone(1.0), {}, {});
   EXPECT_EQ(cpu(engine).ledger.used(), before);
@@ -116,7 +116,7 @@ TEST_F(EngineTest, WorkspaceThatDoesNotFitIsRefusedBeforeTheWorkAndLosesNothing)
   auto small = config();
   small.memory_budgets[base::DeviceId{}] = 30 << 20;
   Engine engine(small);
-  const auto id = engine.load_voice(voice("alto"), "cpu");
+  const auto id = engine.load_model(voice("alto"), "cpu");
   try {
     engine.convert(id, tone(30), {}, {}, {.recover = false});
     FAIL() << "30 s cannot fit beside the weights in 30 MiB";
@@ -129,7 +129,7 @@ TEST_F(EngineTest, WorkspaceThatDoesNotFitIsRefusedBeforeTheWorkAndLosesNothing)
 
 TEST_F(EngineTest, ACancelledConversionStopsAndKeepsTheModel) {
   Engine engine(config());
-  const auto id = engine.load_voice(voice("alto"), "cpu");
+  const auto id = engine.load_model(voice("alto"), "cpu");
   const auto cancelled = std::make_shared<std::atomic<bool>>(true);
   try {
     engine.convert(id, tone(1), {}, {{}, cancelled});
@@ -142,7 +142,7 @@ TEST_F(EngineTest, ACancelledConversionStopsAndKeepsTheModel) {
 
 TEST_F(EngineTest, ARunningConversionThatIsCancelledLetsGoWithinAStep) {
   Engine engine(config());
-  const auto id = engine.load_voice(voice("alto"), "cpu");
+  const auto id = engine.load_model(voice("alto"), "cpu");
   RequestOptions request;
   request.id = engine.requests().next_id();
   int steps_after = 0;
@@ -184,7 +184,7 @@ TEST_F(EngineTest, AVoiceThatIsNotLoadedIsLoadedForItsRequestAndLeftIdle) {
 TEST_F(EngineTest, TwoVoicesThatDoNotFitTogetherTakeTurns) {
   auto small = config();
   Engine probe(config());
-  probe.load_voice(voice("alto"), "cpu");
+  probe.load_model(voice("alto"), "cpu");
   // Room for one voice and its work, not for a second voice's own weights.
   small.memory_budgets[base::DeviceId{}] = cpu(probe).ledger.resident + (10 << 20);
   Engine engine(small);
@@ -253,7 +253,7 @@ TEST_F(EngineTest, AHoldOfAClientKeepsTheVoiceUntilItIsReleased) {
 
 TEST_F(EngineTest, ARunThatDoesNotFitIsDoneInSmallerPieces) {
   Engine roomy(config());
-  const auto id = roomy.load_voice(voice("alto"), "cpu");
+  const auto id = roomy.load_model(voice("alto"), "cpu");
   models::ConvertOptions quick;
   quick.steps = 1;
   const auto whole = roomy.convert(id, tone(20), quick, {});
@@ -262,7 +262,7 @@ TEST_F(EngineTest, ARunThatDoesNotFitIsDoneInSmallerPieces) {
   // Enough for pitch over everything, and for pieces of some seconds; not for 20 s at once.
   tight.memory_budgets[base::DeviceId{}] = cpu(roomy).ledger.resident + whole.peak_workspace_bytes * 3 / 4;
   Engine engine(tight);
-  const auto pieces = engine.convert(engine.load_voice(voice("alto"), "cpu"), tone(20), quick, {});
+  const auto pieces = engine.convert(engine.load_model(voice("alto"), "cpu"), tone(20), quick, {});
   EXPECT_EQ(pieces.audio.samples.size(), whole.audio.samples.size());
   ASSERT_GE(pieces.notices.size(), 2U);
   EXPECT_NE(pieces.notices.at(0).find("with less memory"), std::string::npos) << pieces.notices.at(0);
@@ -271,7 +271,7 @@ TEST_F(EngineTest, ARunThatDoesNotFitIsDoneInSmallerPieces) {
 
 TEST_F(EngineTest, DrainingLetsNobodyInAndWaitsForThoseInside) {
   Engine engine(config());
-  const auto id = engine.load_voice(voice("alto"), "cpu");
+  const auto id = engine.load_model(voice("alto"), "cpu");
   engine.requests().drain();
   try {
     engine.convert(id, tone(0.2), {}, {});
@@ -283,7 +283,7 @@ TEST_F(EngineTest, DrainingLetsNobodyInAndWaitsForThoseInside) {
 
 TEST_F(EngineTest, SameSeedSameSamplesWhateverRanBefore) {
   Engine engine(config());
-  const auto id = engine.load_voice(voice("tenor"), "cpu");
+  const auto id = engine.load_model(voice("tenor"), "cpu");
   models::ConvertOptions options;
   options.seed = 7;
   const auto first = engine.convert(id, tone(0.3), options, {});
@@ -294,7 +294,7 @@ TEST_F(EngineTest, SameSeedSameSamplesWhateverRanBefore) {
 TEST_F(EngineTest, WorkspaceStaysBelowWhatIsReservedForIt) {
   // A recording that is one long segment, so every length-dependent part of the estimate counts.
   Engine engine(config());
-  const auto id = engine.load_voice(voice("alto"), "cpu");
+  const auto id = engine.load_model(voice("alto"), "cpu");
   for (const double seconds : {0.5, 3.0, 20.0}) {
     auto tight = config();
     const auto result = engine.convert(id, tone(seconds), {}, {});
@@ -302,7 +302,7 @@ TEST_F(EngineTest, WorkspaceStaysBelowWhatIsReservedForIt) {
     // Were less reserved than used, this budget would admit the run.
     tight.memory_budgets[base::DeviceId{}] = weights + result.peak_workspace_bytes * 9 / 10;
     Engine small(tight);
-    const auto small_id = small.load_voice(voice("alto"), "cpu");
+    const auto small_id = small.load_model(voice("alto"), "cpu");
     EXPECT_THROW(small.convert(small_id, tone(seconds), {}, {}, {.recover = false}), base::Error)
         << seconds << " s";
   }
@@ -312,7 +312,7 @@ TEST_F(EngineTest, WhatALoadTookIsKnownToTheNextEngine) {
   const test::TempDir cache;
   auto kept = config();
   kept.cache_dir = cache.path();
-  { Engine(kept).load_voice(voice("alto"), "cpu"); }
+  { Engine(kept).load_model(voice("alto"), "cpu"); }
   StateStore store(cache / "state.db");
   const auto learnt = [&] {
     return learnt_loads_from(store.get(StateStore::Kind::kLearntCost, "loads").value());

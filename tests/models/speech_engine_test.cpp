@@ -1,6 +1,8 @@
 // The demo IndexTTS-2 through the real manager: what is loaded when, and in how little memory it speaks.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -46,19 +48,43 @@ class SpeechEngineTest : public testing::Test {
     return options;
   }
 
+  static models::index_tts::Description description() {
+    return describe_speech_model(folder_->path(), {}, "auto", {});
+  }
+
   static std::uint64_t sum_of_parts() {
-    const auto description = describe_speech_model(folder_->path(), {}, "auto", {});
+    const auto description = SpeechEngineTest::description();
     return std::accumulate(description.components.begin(), description.components.end(), std::uint64_t{0},
                            [](std::uint64_t sum, const auto& component) { return sum + component.bytes; });
   }
 
   static core::LedgerTotals totals(const Engine& engine) { return engine.status().devices.at(0).ledger; }
 
-  static bool is_resident(const Engine& engine, const std::string& kind) {
-    for (const auto& component : engine.status().devices.at(0).components) {
-      if (component.kind == kind) return true;
+  static std::uint64_t sum_of_resident_parts() {
+    const auto description = SpeechEngineTest::description();
+    std::uint64_t sum = 0;
+    for (const std::size_t index : description.resident_components())
+      sum += description.components[index].bytes;
+    return sum;
+  }
+
+  static std::string folder() { return folder_->path().string(); }
+
+  template <typename Call>
+  static base::Error error_of(Call&& call) {
+    try {
+      call();
+    } catch (const base::Error& error) {
+      return error;
     }
-    return false;
+    return {base::ErrorCode::kInternal, "no error"};
+  }
+
+  static bool is_resident(const Engine& engine, const std::string& kind) {
+    const auto status = engine.status();
+    const auto& components = status.devices.at(0).components;
+    return std::any_of(components.begin(), components.end(),
+                       [&](const auto& component) { return component.kind == kind; });
   }
 
   static test::TempDir* folder_;
@@ -71,15 +97,12 @@ TEST_F(SpeechEngineTest, AKnownVoiceNeedsNoReferenceEncoders) {
   models::SpeakResult first;
   {
     Engine engine(config());
-    const auto id = engine.open_speech_model(folder_->path(), "cpu");
-    EXPECT_EQ(totals(engine).resident, 0U);
-    first = engine.speak(id, request(), options(), {});
+    first = engine.speak(folder(), request(), options(), {});
     EXPECT_FALSE(first.voice_was_known);
     EXPECT_TRUE(is_resident(engine, "w2v_bert"));
   }
   Engine engine(config());
-  const auto id = engine.open_speech_model(folder_->path(), "cpu");
-  const auto second = engine.speak(id, request(), options(), {});
+  const auto second = engine.speak(folder(), request(), options(), {});
   EXPECT_TRUE(second.voice_was_known);
   EXPECT_EQ(second.audio.samples, first.audio.samples);
   EXPECT_FALSE(is_resident(engine, "w2v_bert"));
@@ -87,19 +110,113 @@ TEST_F(SpeechEngineTest, AKnownVoiceNeedsNoReferenceEncoders) {
   EXPECT_TRUE(is_resident(engine, "index_tts.gpt"));
 }
 
-TEST_F(SpeechEngineTest, SpeaksInSixtyPercentOfTheSumOfItsParts) {
-  // The demo's parts are smaller than their workspaces, which are kept apart from them here.
-  constexpr std::uint64_t kWorkspace = 400u << 20;
+TEST_F(SpeechEngineTest, ALoadHoldsWhatAKnownVoiceNeedsAndNoMore) {
+  Engine engine(config());
+  const auto id = engine.load_model(folder_->path(), "cpu");
+  const auto expected = static_cast<double>(sum_of_resident_parts());
+  EXPECT_NEAR(static_cast<double>(totals(engine).resident), expected, expected / 100);
+  EXPECT_EQ(engine.estimate_bytes(folder_->path()), sum_of_resident_parts());
+  EXPECT_FALSE(is_resident(engine, "w2v_bert"));
+  EXPECT_TRUE(is_resident(engine, "bigvgan"));
+  engine.speak(id, request(), options(), {});
+  EXPECT_GT(totals(engine).resident, sum_of_resident_parts());
+  engine.free_idle();  // the stages are idle, the model is not
+  EXPECT_EQ(totals(engine).resident, sum_of_resident_parts());
+  engine.unload(id, false);
+  EXPECT_EQ(totals(engine).resident, 0U);
+}
+
+TEST_F(SpeechEngineTest, IsRegisteredLoadedAndListedAsAnyModel) {
+  Engine engine(config());
+  const auto id = engine.registry().add(folder_->path(), "cpu", "speaker");
+  EXPECT_EQ(engine.registry().find(id)->type, "index_tts");
+  engine.registry().load(id);
+  engine.speak(id, request(), options(), {});
+  const auto models = engine.status().models;
+  ASSERT_EQ(models.size(), 1U);  // its stages are no models of the user's
+  EXPECT_EQ(models[0].id, "speaker");
+  EXPECT_EQ(models[0].type, "index_tts");
+  EXPECT_EQ(models[0].holds, 1);
+  engine.registry().unload(id, false);
+  EXPECT_EQ(totals(engine).resident, 0U);
+}
+
+TEST_F(SpeechEngineTest, ATaskPreloadsIt) {
+  auto with_model = config();
+  with_model.index_tts_model = folder_->path();
+  Engine engine(with_model);
+  const auto preloaded = engine.tasks().preload_for_task("voice_synthesis");
+  ASSERT_EQ(preloaded.required.size(), 1U);
+  EXPECT_EQ(totals(engine).resident, sum_of_resident_parts());
+  PlanQuestion question;
+  question.task = "voice_synthesis";
+  question.speak_characters = 50;
+  const auto plan = engine.plan(question);
+  EXPECT_TRUE(plan.fits);
+  EXPECT_GT(plan.needed_bytes, 0U);  // the workspace alone
+  for (const auto& part : plan.parts) EXPECT_EQ(part.source, core::Source::kResident) << part.component;
+  engine.tasks().cleanup_for_task("voice_synthesis");
+  EXPECT_EQ(totals(engine).resident, 0U);
+}
+
+TEST_F(SpeechEngineTest, APlanSaysWhatALoadThenDoes) {
+  Engine engine(config());
+  PlanQuestion question;
+  question.load = {folder()};
+  const auto plan = engine.plan(question);
+  EXPECT_EQ(plan.needed_bytes, sum_of_resident_parts());
+  engine.load_model(folder_->path(), "auto");
+  EXPECT_EQ(totals(engine).resident, plan.needed_bytes);
+  question.convert_seconds = 3;
+  EXPECT_THAT(error_of([&] { engine.plan(question); }).what(),
+              testing::HasSubstr("none of the models converts"));
+}
+
+TEST_F(SpeechEngineTest, ConvertAndSpeakSayWhenItIsTheOtherKind) {
+  Engine engine(config());
+  const auto error = error_of([&] { engine.convert(folder(), request().voice, {}, {}); });
+  EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument);
+  EXPECT_THAT(error.what(), testing::HasSubstr("speaks text and converts no recordings"));
+  const auto missing = error_of([&] { engine.speak("nobody", request(), options(), {}); });
+  EXPECT_EQ(missing.code(), base::ErrorCode::kNotFound);
+}
+
+// What the reference encoders and the rest need together is more than the budget, what each stage needs by
+// itself is less.
+TEST_F(SpeechEngineTest, SpeaksStageByStageInLessThanItsParts) {
+  std::uint64_t workspace = 0;
+  {
+    auto apart = config();
+    apart.cache_dir.clear();
+    Engine roomy(apart);
+    workspace = roomy.speak(folder(), request(), options(), {}).peak_workspace_bytes;
+  }
+  const auto spare = workspace + workspace / 2 + (16U << 20);
   auto limited = config();
-  limited.memory_budgets[base::DeviceId{}] = sum_of_parts() * 6 / 10 + kWorkspace;
+  limited.memory_budgets[base::DeviceId{}] = spare + sum_of_parts() * 6 / 10;
   Engine engine(limited);
-  const auto id = engine.open_speech_model(folder_->path(), "cpu");
-  EXPECT_FALSE(engine.speak(id, request(), options(), {}).audio.samples.empty());
+  const auto result = engine.speak(folder(), request(), options(), {});
+  EXPECT_FALSE(result.audio.samples.empty());
+  EXPECT_LE(totals(engine).resident, spare + sum_of_parts() * 6 / 10);
+}
+
+TEST_F(SpeechEngineTest, RequestsWaitExpireAndAreCounted) {
+  Engine engine(config());
+  RequestOptions how;
+  how.auto_load = false;
+  const auto absent = error_of([&] { engine.speak(folder(), request(), options(), {}, how); });
+  EXPECT_EQ(absent.code(), base::ErrorCode::kNotFound);
+  engine.speak(folder(), request(), options(), {});
+  EXPECT_THAT(engine.metrics().render(),
+              testing::HasSubstr(R"(greenroom_inferences_total{type="index_tts",outcome="ok"} 1)"));
+  how.auto_load = true;
+  how.timeout = std::chrono::nanoseconds(-1);
+  const auto late = error_of([&] { engine.speak(folder(), request(), options(), {}, how); });
+  EXPECT_EQ(late.code(), base::ErrorCode::kDeadlineExceeded);
 }
 
 TEST_F(SpeechEngineTest, HandsOutSegmentsAsTheyAreDone) {
   Engine engine(config());
-  const auto id = engine.open_speech_model(folder_->path(), "cpu");
   auto short_segments = options();
   short_segments.max_text_tokens_per_segment = 20;
   std::vector<std::size_t> indexes;
@@ -109,8 +226,8 @@ TEST_F(SpeechEngineTest, HandsOutSegmentsAsTheyAreDone) {
     indexes.push_back(segment.index);
     samples += segment.audio.samples.size();
   };
-  const auto result =
-      engine.speak(id, request("One two three. Four five six. Seven eight nine."), short_segments, control);
+  const auto result = engine.speak(folder(), request("One two three. Four five six. Seven eight nine."),
+                                   short_segments, control);
   ASSERT_GT(indexes.size(), 1U);
   EXPECT_EQ(indexes.size(), result.segments);
   EXPECT_TRUE(std::is_sorted(indexes.begin(), indexes.end()));
@@ -119,7 +236,6 @@ TEST_F(SpeechEngineTest, HandsOutSegmentsAsTheyAreDone) {
 
 TEST_F(SpeechEngineTest, StopsWhenItIsCancelled) {
   Engine engine(config());
-  const auto id = engine.open_speech_model(folder_->path(), "cpu");
   const auto cancelled = std::make_shared<std::atomic<bool>>(false);
   models::SpeakControl control;
   control.cancelled = cancelled;
@@ -127,7 +243,7 @@ TEST_F(SpeechEngineTest, StopsWhenItIsCancelled) {
     if (fraction > 0.2) cancelled->store(true);
   };
   try {
-    engine.speak(id, request(), options(), control);
+    engine.speak(folder(), request(), options(), control);
     FAIL() << "it was not cancelled";
   } catch (const base::Error& error) {
     EXPECT_EQ(error.code(), base::ErrorCode::kCancelled);
@@ -136,10 +252,9 @@ TEST_F(SpeechEngineTest, StopsWhenItIsCancelled) {
 
 TEST_F(SpeechEngineTest, UnloadFreesEveryStage) {
   Engine engine(config());
-  const auto id = engine.open_speech_model(folder_->path(), "cpu");
-  engine.speak(id, request(), options(), {});
+  engine.speak(folder(), request(), options(), {});
   EXPECT_GT(totals(engine).resident, 0U);
-  engine.unload(id, false);
+  engine.unload(folder(), false);
   EXPECT_EQ(totals(engine).resident, 0U);
 }
 

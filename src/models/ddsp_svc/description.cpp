@@ -21,27 +21,24 @@ using checkpoint::Checkpoint;
 constexpr const char* kPitchFile = "pretrain/rmvpe/model.pt";
 constexpr const char* kFirstVelocityLayer = "model.reflow_model.velocity_fn.residual_layers.0.";
 
-// Where a file that a config names was found, or an error that says where it was looked for.
+// Looks for the files that a config names.
 class Resolver {
  public:
   Resolver(fs::path model_folder, std::vector<fs::path> pretrain_folders)
       : model_folder_(std::move(model_folder)), pretrain_folders_(std::move(pretrain_folders)) {}
 
-  fs::path find(const std::string& named, const char* what, const char* where_to_get) const {
-    std::vector<fs::path> tried;
+  ModelFile find(const std::string& named, const char* what, const char* where_to_get) const {
+    ModelFile file{fmt::format("{} \"{}\"", what, named), {}, {}, where_to_get};
     for (const auto& candidate : candidates(named)) {
       std::error_code ignored;
-      if (fs::is_regular_file(candidate, ignored)) return fs::weakly_canonical(candidate, ignored);
-      tried.push_back(candidate);
+      if (fs::is_regular_file(candidate, ignored)) {
+        file.found = fs::weakly_canonical(candidate, ignored);
+        file.tried.clear();
+        return file;
+      }
+      file.tried.push_back(candidate);
     }
-    std::string list;
-    for (const auto& path : tried) list += fmt::format("\n  {}", path.string());
-    throw Error(
-        ErrorCode::kNotFound,
-        fmt::format(
-            "{} \"{}\" was not found; looked for it at{}\nGet it from {}, or name the folder that holds "
-            "it with --pretrain-dir.",
-            what, named, list, where_to_get));
+    return file;
   }
 
  private:
@@ -288,6 +285,47 @@ checkpoint::Selection component_weights(Component component, const Checkpoint& f
   throw Error(ErrorCode::kInternal, "no such component");
 }
 
+namespace {
+
+// Positions in what locate_files() returns.
+enum FileIndex : std::size_t { kEncoderFile = 0, kPitchNetFile, kVocoderFile };
+
+std::vector<ModelFile> locate(const fs::path& folder, const VoiceConfig& config,
+                              const fs::path& pretrain_dir) {
+  std::vector<fs::path> pretrain_folders;
+  if (!pretrain_dir.empty()) pretrain_folders.push_back(pretrain_dir);
+  if (config.pretrain_dir) {
+    const fs::path named(*config.pretrain_dir);
+    pretrain_folders.push_back(named.is_relative() ? folder / named : named);
+  }
+  const Resolver resolver(folder, pretrain_folders);
+  return {resolver.find(config.encoder_ckpt, "the content encoder that data.encoder_ckpt names,",
+                        "the ContentVec release (checkpoint_best_legacy_500.pt)"),
+          resolver.find(kPitchFile, "the pitch network", "the RMVPE release (rmvpe.zip: model.pt)"),
+          resolver.find(config.vocoder_ckpt, "the vocoder that vocoder.ckpt names,",
+                        "the openvpi vocoders release (NSF-HiFiGAN 44.1 kHz, hop 512, 128 mels)")};
+}
+
+void require_all(const std::vector<ModelFile>& files) {
+  std::string missing;
+  for (const auto& file : files) {
+    if (!file.is_missing()) continue;
+    missing += fmt::format("{}{} was not found; looked for it at", missing.empty() ? "" : "\n", file.what);
+    for (const auto& path : file.tried) missing += fmt::format("\n  {}", path.string());
+    missing += fmt::format("\nGet it from {}, or name the folder that holds it with --pretrain-dir.",
+                           file.where_to_get);
+  }
+  if (!missing.empty()) throw Error(ErrorCode::kNotFound, missing);
+}
+
+}  // namespace
+
+std::vector<ModelFile> locate_files(const fs::path& model_path, const fs::path& pretrain_dir) {
+  std::error_code ignored;
+  const fs::path folder = fs::absolute(find_model_file(model_path), ignored).parent_path();
+  return locate(folder, read_voice_config(folder / "config.yaml"), pretrain_dir);
+}
+
 Description describe(const fs::path& model_path, const fs::path& pretrain_dir) {
   Description description;
   description.model_file = find_model_file(model_path);
@@ -307,21 +345,11 @@ Description describe(const fs::path& model_path, const fs::path& pretrain_dir) {
     if (const auto* value = std::get_if<std::int64_t>(&step->second)) description.training_steps = *value;
   }
 
-  std::vector<fs::path> pretrain_folders;
-  if (!pretrain_dir.empty()) pretrain_folders.push_back(pretrain_dir);
-  if (config.pretrain_dir) {
-    const fs::path named(*config.pretrain_dir);
-    pretrain_folders.push_back(named.is_relative() ? folder / named : named);
-  }
-  const Resolver resolver(folder, pretrain_folders);
-  const auto encoder_file =
-      resolver.find(config.encoder_ckpt, "the content encoder that data.encoder_ckpt names,",
-                    "the ContentVec release (checkpoint_best_legacy_500.pt)");
-  const auto pitch_file =
-      resolver.find(kPitchFile, "the pitch network", "the RMVPE release (rmvpe.zip: model.pt)");
-  const auto vocoder_file =
-      resolver.find(config.vocoder_ckpt, "the vocoder that vocoder.ckpt names,",
-                    "the openvpi vocoders release (NSF-HiFiGAN 44.1 kHz, hop 512, 128 mels)");
+  const auto located = locate(folder, config, pretrain_dir);
+  require_all(located);
+  const auto& encoder_file = located[kEncoderFile].found;
+  const auto& pitch_file = located[kPitchNetFile].found;
+  const auto& vocoder_file = located[kVocoderFile].found;
   description.vocoder_config = read_vocoder_config(vocoder_file.parent_path() / "config.json");
   if (description.vocoder_config.sampling_rate != config.sampling_rate ||
       description.vocoder_config.hop_size != config.block_size) {

@@ -12,6 +12,7 @@
 #include "checkpoint/summary.h"
 #include "core/model.h"
 #include "models/ddsp_svc/config.h"
+#include "models/model_file.h"
 
 namespace greenroom::models::ddsp_svc {
 
@@ -55,8 +56,14 @@ Generation detect_generation(const checkpoint::Checkpoint& voice, const VoiceCon
 // `model_path` is model_N.pt, or a folder that holds exactly one model (or a model_best.pt, or takes the
 // highest N). Files the config names are tried as they are, relative to the model's folder and its parents'
 // (`exp/voice/..`), then below `pretrain_dir` (argument, else ddsp_svc.pretrain_dir of the config). Throws
-// base::Error(kNotFound) naming the file, every place it was looked for, and where to get it.
+// base::Error(kNotFound) naming every file that is missing, the places it was looked for, and where to get
+// it.
 Description describe(const std::filesystem::path& model_path, const std::filesystem::path& pretrain_dir = {});
+
+// The three files beside model and config that it needs, as the config names them: content encoder, pitch
+// network, vocoder. Throws base::Error for a model or config.yaml that is missing or wrong.
+std::vector<ModelFile> locate_files(const std::filesystem::path& model_path,
+                                    const std::filesystem::path& pretrain_dir = {});
 
 // What a component's loader keeps of its file: weight norm folded (its gains are not counted), buffers and
 // unused parameters dropped. Each holds on to the file.

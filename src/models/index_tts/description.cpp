@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <initializer_list>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -221,15 +222,11 @@ void check_files(const std::vector<Checkpoint>& files, const std::vector<ModelFi
 std::string missing_message(const fs::path& folder, const std::vector<ModelFile>& files) {
   std::string text = fmt::format("{}: files of the IndexTTS-2 model are missing:", folder.string());
   for (const auto& file : files) {
-    if (!file.found.empty() || file.optional) continue;
+    if (!file.is_missing()) continue;
     text += fmt::format("\n{}: get it from {}; looked for it at", file.what, file.where_to_get);
     for (const auto& path : file.tried) text += fmt::format("\n  {}", path.string());
   }
   return text + "\nOther folders to look in can be named by index_tts.search_dirs in the configuration file.";
-}
-
-bool is_missing(const ModelFile& file) {
-  return file.found.empty() && !file.optional;
 }
 
 void add_components(Description& description, const std::vector<Checkpoint>& files,
@@ -268,6 +265,14 @@ DType dtype_of(Component component, const Precision& precision) {
     default:
       return DType::kFloat32;
   }
+}
+
+std::vector<std::size_t> Description::resident_components() const {
+  std::set<std::size_t> indexes;
+  for (const std::size_t stage : kResidentStages) {
+    indexes.insert(stages[stage].components.begin(), stages[stage].components.end());
+  }
+  return {indexes.begin(), indexes.end()};
 }
 
 std::string Description::emotion_llm_advice() const {
@@ -346,7 +351,7 @@ Description describe(const fs::path& path, const DescribeOptions& options) {
   Description description;
   std::error_code ignored;
   description.folder = fs::is_directory(path, ignored) ? path : path.parent_path();
-  if (std::any_of(located.begin(), located.end(), is_missing)) {
+  if (std::any_of(located.begin(), located.end(), [](const auto& file) { return file.is_missing(); })) {
     throw Error(ErrorCode::kNotFound, missing_message(description.folder, located));
   }
   description.config = read_config(description.folder / "config.yaml");

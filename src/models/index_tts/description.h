@@ -15,6 +15,7 @@
 #include "checkpoint/summary.h"
 #include "core/model.h"
 #include "models/index_tts/config.h"
+#include "models/model_file.h"
 
 namespace greenroom::models::index_tts {
 
@@ -47,6 +48,9 @@ enum StageIndex : std::size_t {
   kVocoderStage,             // kVocoder
   kEmotionLlmStage,          // kEmotionLlm
 };
+// Those of a voice that is known. kCodebook and kRegulator are needed for a new one as well.
+inline constexpr std::array<std::size_t, 3> kResidentStages = {kGenerationStage, kAcousticStage,
+                                                               kVocoderStage};
 
 // Element types that can be chosen. Upstream's fp16 mode halves the whole of gpt.pth and nothing else.
 struct Precision {
@@ -100,18 +104,12 @@ struct Description {
   std::vector<checkpoint::Summary> weights;     // of what the loader keeps of each
   std::vector<core::Stage> stages;              // in the order of StageIndex
 
+  // Indexes of the components that kResidentStages need, in order.
+  std::vector<std::size_t> resident_components() const;
+
   bool has_emotion_llm() const { return components.size() > kEmotionLlm; }
   // Why there is no emotion model, and how to get one. REQUIRES: !has_emotion_llm().
   std::string emotion_llm_advice() const;
-};
-
-// One file that the model needs, and where it is or should be.
-struct ModelFile {
-  std::string what;                          // "the speech encoder w2v-bert-2.0"
-  std::filesystem::path found;               // empty when it is missing
-  std::vector<std::filesystem::path> tried;  // where it was looked for
-  std::string where_to_get;
-  bool optional = false;
 };
 
 // Every file of the model at `folder` (or of the one whose config.yaml or gpt.pth `folder` is). Throws

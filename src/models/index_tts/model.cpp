@@ -59,6 +59,9 @@ class Model final : public SynthesisModel {
   std::string type() const override { return "index_tts"; }
   const std::vector<core::ComponentSpec>& components() const override { return description_.components; }
   const std::vector<core::Stage>& stages() const override { return description_.stages; }
+  std::vector<std::size_t> resident_stages() const override {
+    return {kResidentStages.begin(), kResidentStages.end()};
+  }
 
   std::shared_ptr<core::LoadedComponent> load_component(std::size_t index, base::DeviceId device,
                                                         const core::LoadControl& control) const override {
@@ -66,7 +69,7 @@ class Model final : public SynthesisModel {
   }
 
   SpeakResult speak(core::StageAccess& access, base::DeviceId device, const SpeakRequest& request,
-                    const SpeakOptions& options, const SpeakControl& control) const override;
+                    const SpeakOptions& wanted, const SpeakControl& control) const override;
 
  private:
   VoiceFeatures voice_features(Synthesis& synthesis, const audio::Buffer& recording, bool& known) const;
@@ -147,7 +150,9 @@ void hand_out(SpeakResult& result, SegmentResult& segment, std::size_t index, st
 }
 
 SpeakResult Model::speak(core::StageAccess& access, base::DeviceId device, const SpeakRequest& request,
-                         const SpeakOptions& options, const SpeakControl& control) const {
+                         const SpeakOptions& wanted, const SpeakControl& control) const {
+  auto options = wanted;
+  if (options.degradation >= kDegradations) options.num_beams = 1;
   check_request(request, options, description_);
   auto plan = plan_text(request.text, options, description_, tokenizer_, normalizer_);
   SpeakResult result;
@@ -173,7 +178,7 @@ SpeakResult Model::speak(core::StageAccess& access, base::DeviceId device, const
   });
 
   const std::size_t count = plan.segments.size();
-  const std::size_t group = control.on_segment ? 1 : kSideBySide;
+  const std::size_t group = control.on_segment || options.degradation > 0 ? 1 : kSideBySide;
   const auto share = [&](double segments) {
     return kReferenceShare + (1 - kReferenceShare) * segments / static_cast<double>(count);
   };

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "checkpoint/tensor_view.h"
+#include "models/index_tts/audio_workspace.h"
 #include "models/index_tts/gpt_workspace.h"
+#include "models/index_tts/model.h"
 
 namespace greenroom::models::index_tts {
 namespace {
@@ -56,6 +58,26 @@ std::uint64_t generation_stage_bytes(const Description& description, const Speak
   const auto gpt = gpt_sizes(description);
   return kFixed + std::max(generation_workspace_bytes(gpt, sizes),
                            latents_workspace_bytes(gpt, sizes.prefix + options.max_mel_tokens + 2));
+}
+
+std::uint64_t speak_workspace_bytes(const Description& description, const SpeakOptions& options,
+                                    std::size_t characters) {
+  constexpr std::int64_t kSpeakerVectors = 32;
+  constexpr std::int64_t kCodesPerToken = 15;      // 50 a second, so 0.3 s
+  constexpr std::int64_t kReferenceFrames = 1305;  // of 15 s, the most that is used
+  constexpr double kFramesPerCode = 1.72;
+  constexpr std::int64_t kSideBySide = 4;  // segments that are generated together
+  const auto text = static_cast<std::int64_t>(std::min<std::size_t>(characters, kMostCharacters));
+  const std::int64_t longest = std::max<std::int64_t>(1, options.max_text_tokens_per_segment);
+  const std::int64_t segments = std::min(kSideBySide, (text + longest - 1) / longest);
+  const std::int64_t segment = std::min(text, longest);
+  const std::int64_t codes = std::min<std::int64_t>(options.max_mel_tokens, segment * kCodesPerToken);
+  const auto frames = static_cast<std::int64_t>(static_cast<double>(codes) * kFramesPerCode);
+  return std::max({generation_stage_bytes(description, options, segment, std::max<std::int64_t>(1, segments),
+                                          kSpeakerVectors),
+                   acoustic_workspace_bytes(description.widths, description.config.acoustic.heads,
+                                            kReferenceFrames, frames, options.cfg_rate > 0),
+                   vocoder_workspace_bytes(description.widths, description.vocoder_config, frames)});
 }
 
 }  // namespace greenroom::models::index_tts

@@ -17,4 +17,8 @@ std::uint64_t emotion_text_workspace_bytes(const Description& description, std::
 // `text`: tokens of the longest segment. Of codes it counts the most there may be.
 std::uint64_t generation_stage_bytes(const Description& description, const SpeakOptions& options,
                                      std::int64_t text, std::int64_t segments, std::int64_t speaker_vectors);
+// What the largest stage of speaking that many characters in a known voice needs, before the text is known:
+// for as many tokens as characters, spoken slowly.
+std::uint64_t speak_workspace_bytes(const Description& description, const SpeakOptions& options,
+                                    std::size_t characters);
 }  // namespace greenroom::models::index_tts
