@@ -140,8 +140,7 @@ class Setting {
       config.index_tts_precision = text();
       if (!is_precision(config.index_tts_precision)) wrong("it must be auto, float32, float16 or bfloat16");
     } else {
-      return apply_serving(config) ||
-             (key_.starts_with("gpu.") && apply_monitoring(config.monitoring, key_.substr(4)));
+      return apply_other(config);
     }
     return true;
   }
@@ -171,7 +170,7 @@ class Setting {
     return result;
   }
 
-  bool apply_serving(Config& config) const {
+  bool apply_other(Config& config) const {
     if (key_ == "ui.api_key") {
       config.api_key = text();
     } else if (key_ == "ui.allowed_hosts") {
@@ -183,7 +182,7 @@ class Setting {
     } else if (key_ == "system.model_roots") {
       read_folders(config.model_roots);
     } else {
-      return false;
+      return key_.starts_with("gpu.") && apply_monitoring(config.monitoring, key_.substr(4));
     }
     return true;
   }

@@ -97,6 +97,11 @@ class Engine {
 
   // nullopt for a model that is not loaded (nor loading, unloading, in error).
   std::optional<core::ModelInfo> model_info(const std::string& model_id) const;
+  core::HostMemory host_memory() const { return manager_->host_memory(); }
+  // See core::Manager::decisions.
+  std::vector<core::DecisionRecord> decisions(const std::string& about, std::size_t most) const {
+    return manager_->decisions(about, most);
+  }
   // Ends a load under way; its callers get kCancelled.
   void cancel_load(const std::string& model_id);
   // Frees everything idle on all devices. Returns the bytes given back.

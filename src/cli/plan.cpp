@@ -6,40 +6,11 @@
 #include "app/engine.h"
 #include "audio/file.h"
 #include "base/bytes.h"
-#include "base/json.h"
 #include "cli/commands.h"
+#include "server/wire.h"
 
 namespace greenroom::cli {
 namespace {
-
-base::Json to_json(const core::Plan& plan) {
-  base::Json parts = base::Json::array();
-  for (const auto& part : plan.parts) {
-    parts.push_back({{"component", part.component},
-                     {"bytes", part.bytes},
-                     {"source", core::source_name(part.source)},
-                     {"seconds", part.seconds}});
-  }
-  base::Json evict = base::Json::array();
-  for (const auto& victim : plan.evict) {
-    evict.push_back({{"component", victim.component},
-                     {"bytes", victim.bytes},
-                     {"models", victim.models},
-                     {"reason", victim.reason}});
-  }
-  return {{"device", base::to_string(plan.device)},
-          {"purpose", plan.purpose},
-          {"fits", plan.fits},
-          {"problem", plan.problem},
-          {"needed_bytes", plan.needed_bytes},
-          {"free_bytes", plan.free_bytes},
-          {"capacity_bytes", plan.capacity_bytes},
-          {"bound_by", plan.bound_by},
-          {"remaining_bytes", plan.remaining_bytes},
-          {"seconds", plan.seconds},
-          {"parts", std::move(parts)},
-          {"evict", std::move(evict)}};
-}
 
 // Of UTF-8.
 std::size_t count_characters(const std::string& text) {
@@ -76,7 +47,7 @@ int run_plan(const app::Config& config, const PlanArguments& arguments) {
   app::Engine engine(config);
   const core::Plan plan = engine.plan(question);
   if (arguments.json) {
-    fmt::print("{}\n", to_json(plan).dump(2, ' ', false, base::Json::error_handler_t::replace));
+    fmt::print("{}\n", server::to_json(plan).dump(2, ' ', false, base::Json::error_handler_t::replace));
   } else {
     print_text(plan);
   }

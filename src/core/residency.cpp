@@ -457,6 +457,7 @@ ModelInfo Residency::info(const std::string& id, const ModelRecord& record) cons
   info.holds = record.current->holds;
   info.leases = record.current->leases;
   info.bytes = total_bytes(record.current->components);
+  info.last_used = record.current->last_used;
   for (const ComponentPtr& component : record.current->components) {
     info.components.push_back(info_of(*component));
   }

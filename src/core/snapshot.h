@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/device_id.h"
 #include "core/ledger.h"
 
@@ -44,6 +46,7 @@ struct ModelInfo {
   std::vector<ComponentInfo> components;  // by index into Model::components(); empty unless loaded
   std::string error;                      // why the last load failed; empty when it did not
   std::string remedy;                     // what to do about that
+  std::optional<base::Clock::TimePoint> last_used;  // of a loaded model: when its last use ended, or its load
 };
 
 struct DeviceMemory {

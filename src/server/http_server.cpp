@@ -159,7 +159,7 @@ void HttpServer::accept_one(int listening) {
   const int failed = ::pthread_create(&ignored, &attributes, &HttpServer::serve, task.get());
   ::pthread_attr_destroy(&attributes);
   if (failed == 0) {
-    task.release();  // the thread's now
+    static_cast<void>(task.release());  // the thread's now
     return;
   }
   base::log(base::LogLevel::kWarning, "server",

@@ -21,12 +21,18 @@ struct Server::Parts {
              [&engine](const std::string& route, const std::string& method, int status, double seconds) {
                engine.metrics().observe_request(route, method, status, seconds);
              }),
-        context{engine, options, [this] { return http.is_draining(); }} {
+        roots(options.model_roots, engine.config()),
+        board(engine),
+        loads(engine, board),
+        events(engine, board, {.version = options.version, .max_clients = options.max_event_clients}),
+        context{engine, options, roots, board, loads, events, [this] { return http.is_draining(); }} {
     router.set_error_form("/v1/", openai_error);
-    router.set_error_form("/v2", kserve_error);
     add_page_routes(router);
-    add_health_routes(router, context);
-    add_status_routes(router, context);
+    for (const auto add :
+         {add_health_routes, add_status_routes, add_history_routes, add_model_routes, add_browse_routes,
+          add_plan_routes, add_task_routes, add_hold_routes, add_kserve_routes}) {
+      add(router, context);
+    }
   }
 
   const ServerOptions options;
@@ -34,6 +40,10 @@ struct Server::Parts {
   Gate gate;
   std::optional<Listener> listener;
   HttpServer http;
+  ModelRoots roots;
+  ModelBoard board;
+  ModelLoads loads;
+  EventStream events;
   Context context;
 };
 
@@ -66,9 +76,11 @@ void Server::drain() {
 
 void Server::stop() {
   parts_->http.stop();
+  parts_->events.close();
 }
 
 void Server::abort() {
+  parts_->events.close();
   parts_->http.abort();
 }
 

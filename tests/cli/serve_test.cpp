@@ -73,14 +73,14 @@ TEST(Serve, StartsWithADamagedStateAndSaysWhatBecameOfIt) {
 }
 
 #if GREENROOM_HAVE_TORCH
-// Asks the server until it says that its one model is loaded; false when it never does.
+// Asks the server until it says that this model is loaded; false when it never does.
 bool await_loaded(int port, const std::string& id) {
   for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
        std::chrono::steady_clock::now() < end;) {
     const auto status = base::parse_json(test::http_get(port, "/api/v1/status").body, "status");
-    if (status["models"].size() == 1 && status["models"][0]["id"] == id &&
-        status["models"][0]["status"] == "loaded")
-      return true;
+    for (const auto& model : status["models"]) {
+      if (model["id"] == id && model["status"] == "loaded") return true;
+    }
   }
   return false;
 }
