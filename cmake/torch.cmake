@@ -16,13 +16,14 @@ if(_torch_choice STREQUAL "auto" OR _torch_choice STREQUAL "python")
   if(GREENROOM_PYTHON)
     execute_process(
       COMMAND ${GREENROOM_PYTHON} -c
-        "import torch; print(torch.utils.cmake_prefix_path, int(torch.version.cuda is not None), int(torch._C._GLIBCXX_USE_CXX11_ABI), sep=';')"
+        "import os, torch; at = os.path.dirname(torch.__file__); print(at, os.path.dirname(at), int(torch.version.cuda is not None), int(torch._C._GLIBCXX_USE_CXX11_ABI), sep=';')"
       RESULT_VARIABLE _probe_result OUTPUT_VARIABLE _probe ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
   endif()
   if(_probe_result EQUAL 0)
-    list(GET _probe 0 _python_prefix)
-    list(GET _probe 1 _python_cuda)
-    list(GET _probe 2 _python_abi)
+    list(GET _probe 0 _python_torch)
+    list(GET _probe 1 _python_site)
+    list(GET _probe 2 _python_cuda)
+    list(GET _probe 3 _python_abi)
   endif()
   if(_torch_choice STREQUAL "python")
     if(NOT _probe_result EQUAL 0)
@@ -39,12 +40,32 @@ endif()
 if(_torch_choice STREQUAL "python")
   if(NOT _python_abi EQUAL 1)
     message(FATAL_ERROR "The PyTorch of python3 was built with the old C++ ABI, which cannot be linked with the "
-      "system's libraries. Install PyTorch 2.6 or later, or configure with -DGREENROOM_TORCH=system.")
+      "system's libraries. Install PyTorch 2.7 or later, or configure with -DGREENROOM_TORCH=system.")
   endif()
-  find_package(Torch REQUIRED PATHS ${_python_prefix} NO_DEFAULT_PATH)
+  # Not by way of PyTorch's own TorchConfig.cmake: with CUDA it asks for nvcc and the whole toolkit, of which a program
+  # that compiles no kernels needs the runtime's header alone.
+  set(TORCH_INCLUDE_DIRS ${_python_torch}/include ${_python_torch}/include/torch/csrc/api/include)
+  set(TORCH_LIBRARIES ${_python_torch}/lib/libtorch.so ${_python_torch}/lib/libtorch_cpu.so ${_python_torch}/lib/libc10.so)
   set(GREENROOM_HAVE_TORCH ON)
   if(_python_cuda EQUAL 1)
-    find_package(CUDAToolkit REQUIRED)
+    # From the packages that PyTorch brought along, else from a CUDA toolkit.
+    find_path(GREENROOM_CUDA_INCLUDE cuda_runtime_api.h
+      HINTS ${_python_site}/nvidia/cuda_runtime/include ${_python_site}/nvidia/cu13/include
+      PATHS /usr/local/cuda/include $ENV{CUDA_HOME}/include)
+    file(GLOB _cudart ${_python_site}/nvidia/cuda_runtime/lib/libcudart.so.* ${_python_site}/nvidia/cu13/lib/libcudart.so.*)
+    if(_cudart)
+      list(GET _cudart 0 GREENROOM_CUDART)
+    else()
+      find_library(GREENROOM_CUDART cudart PATHS /usr/local/cuda/lib64 $ENV{CUDA_HOME}/lib64)
+    endif()
+    if(NOT GREENROOM_CUDA_INCLUDE OR NOT GREENROOM_CUDART)
+      message(FATAL_ERROR "The PyTorch of python3 has CUDA, but the CUDA runtime's header or library was not found. "
+        "Install the package nvidia-cuda-runtime of the same CUDA version with pip, or a CUDA toolkit and set CUDA_HOME.")
+    endif()
+    list(APPEND TORCH_INCLUDE_DIRS ${GREENROOM_CUDA_INCLUDE})
+    # libtorch_cuda registers its kernels when it is loaded; no symbol of it is named here.
+    list(APPEND TORCH_LIBRARIES -Wl,--push-state,--no-as-needed ${_python_torch}/lib/libtorch_cuda.so -Wl,--pop-state
+      ${_python_torch}/lib/libc10_cuda.so ${GREENROOM_CUDART})
     set(GREENROOM_HAVE_CUDA ON)
   endif()
 elseif(_torch_choice STREQUAL "system")
@@ -67,8 +88,5 @@ if(GREENROOM_HAVE_TORCH)
   add_library(greenroom_torch INTERFACE)
   target_include_directories(greenroom_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
   target_link_libraries(greenroom_torch INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
-  if(GREENROOM_HAVE_CUDA)
-    target_link_libraries(greenroom_torch INTERFACE CUDA::cudart)
-  endif()
 endif()
 message(STATUS "libtorch: ${_torch_choice} (${GREENROOM_HAVE_TORCH})")

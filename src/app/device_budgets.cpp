@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "app/model_library.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -38,12 +39,41 @@ core::InProcessHost::Hooks host_memory_hooks(const devices::Device& device) {
   }};
 }
 
-// What is ours the manager knows itself.
-core::InProcessHost::Hooks gpu_hooks(const devices::Device& device) {
+// Until a model was loaded, nothing on a GPU is ours. From then on libtorch's allocator knows what is; the
+// CUDA context, which it does not count, stays with what others hold.
+core::InProcessHost::Hooks cuda_hooks(const devices::Device& device) {
+  const int index = device.id().index;
+  return {.read = [&device, index]() -> std::optional<core::DeviceReading> {
+            const auto* library = opened_model_library();
+            const bool is_ours = library != nullptr && index < library->cuda_device_count();
+            // In this order: what is allocated in between then counts as the others', never as free.
+            const std::uint64_t ours = is_ours ? library->held_device_bytes(index) : 0;
+            const auto memory = device.memory();
+            return core::DeviceReading{memory.total, memory.free, ours, is_ours && !memory.shared_with_host};
+          },
+          .drop_caches =
+              [] {
+                if (const auto* library = opened_model_library()) library->release_device_memory();
+              }};
+}
+
+// Models cannot use such a device yet: what is ours the manager knows itself.
+core::InProcessHost::Hooks other_gpu_hooks(const devices::Device& device) {
   return {.read = [&device]() -> std::optional<core::DeviceReading> {
     const auto memory = device.memory();
     return core::DeviceReading{memory.total, memory.free, std::nullopt, false};
   }};
+}
+
+core::InProcessHost::Hooks hooks_of(const devices::Device& device) {
+  switch (device.id().kind) {
+    case base::DeviceKind::kCpu:
+      return host_memory_hooks(device);
+    case base::DeviceKind::kCuda:
+      return cuda_hooks(device);
+    default:
+      return other_gpu_hooks(device);
+  }
 }
 
 std::uint64_t total_bytes(const devices::Device& device) {
@@ -61,12 +91,10 @@ std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices
   std::vector<core::DeviceBudget> budgets;
   for (const auto& device : discovery.devices) {
     const auto set = config.memory_budgets.find(device->id());
-    const bool is_cpu = device->id().kind == base::DeviceKind::kCpu;
     core::DeviceBudget budget{device->id()};
     budget.bytes = set != config.memory_budgets.end() ? set->second : total_bytes(*device);
     budget.max_usage_share = config.max_memory_usage_percent / kPercent;
-    budget.host =
-        std::make_shared<core::InProcessHost>(is_cpu ? host_memory_hooks(*device) : gpu_hooks(*device));
+    budget.host = std::make_shared<core::InProcessHost>(hooks_of(*device));
     budgets.push_back(std::move(budget));
   }
   for (const auto& [id, bytes] : config.memory_budgets) {
@@ -80,8 +108,10 @@ std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices
   return budgets;
 }
 
-core::ManagerOptions make_manager_options(const Config& config) {
+core::ManagerOptions make_manager_options(const Config& config, const devices::Device& host) {
+  constexpr std::uint64_t kImagesShare = 4;
   core::ManagerOptions options;
+  options.host_tier_bytes = config.host_cache_bytes.value_or(total_bytes(host) / kImagesShare);
   options.policy = config.eviction_policy;
   options.min_residence = std::chrono::seconds(config.min_residence_seconds);
   return options;

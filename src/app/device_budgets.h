@@ -13,6 +13,7 @@ namespace greenroom::app {
 // host that reads it. Borrows the devices. Throws base::Error for a budget on a device that is not there.
 std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices::Discovery& discovery);
 
-core::ManagerOptions make_manager_options(const Config& config);
+// `host`: the CPU, whose memory's share the images of weights may take when the settings do not say.
+core::ManagerOptions make_manager_options(const Config& config, const devices::Device& host);
 
 }  // namespace greenroom::app

@@ -45,6 +45,7 @@ double chance() {
 }
 
 constexpr const char* kLoadCosts = "loads";
+constexpr const char* kWorkspace = "workspace";
 
 // But for the uses, which fade as time goes by: they are written along when something else has changed.
 bool same_costs(const std::vector<core::LearntLoad>& a, const std::vector<core::LearntLoad>& b) {
@@ -71,7 +72,7 @@ Engine::Engine(Config config)
   metrics_ = std::make_unique<EngineMetrics>(GREENROOM_VERSION, [this] { return metrics_state(); });
   event_tap_ = std::make_unique<EventTap>(*metrics_, &events_);
   manager_ = std::make_unique<core::Manager>(make_budgets(config_, discovery_), clock_, event_tap_.get(),
-                                             make_manager_options(config_));
+                                             make_manager_options(config_, *discovery_.devices.front()));
   last_request_ = clock_.now();
   baseline_ = std::make_unique<core::Baseline>(*manager_, clock_, [this] { return quiet_time(); });
   registry_ = std::make_unique<ModelRegistry>(state_.store(), *manager_, *baseline_, model_source());
@@ -147,23 +148,35 @@ void Engine::use_kept_tasks() {
 }
 
 void Engine::use_kept_costs() {
-  const auto kept = state_.store().get(StateStore::Kind::kLearntCost, kLoadCosts);
-  if (!kept) return;
-  try {
-    manager_->learn(learnt_loads_from(*kept));
-  } catch (const Error& error) {
-    base::log(base::LogLevel::kWarning, "app", fmt::format("{}; they are learnt anew", error.what()));
-  }
+  const auto use = [&](const char* key, const std::function<void(const std::string&)>& learn) {
+    const auto kept = state_.store().get(StateStore::Kind::kLearntCost, key);
+    if (!kept) return;
+    try {
+      learn(*kept);
+    } catch (const Error& error) {
+      base::log(base::LogLevel::kWarning, "app", fmt::format("{}; they are learnt anew", error.what()));
+    }
+  };
+  use(kLoadCosts, [&](const std::string& kept) { manager_->learn(learnt_loads_from(kept)); });
+  use(kWorkspace,
+      [&](const std::string& kept) { manager_->workspace_profile().learn(learnt_workspace_from(kept)); });
 }
 
 void Engine::keep_costs() {
   auto loads = manager_->learnt();
+  auto workspace = manager_->workspace_profile().learnt();
+  bool loads_changed = false;
+  bool workspace_changed = false;
   {
     base::MutexLock lock(mutex_);
-    if (same_costs(loads, kept_loads_)) return;
-    kept_loads_ = loads;
+    loads_changed = !same_costs(loads, kept_loads_);
+    workspace_changed = workspace != kept_workspace_;
+    if (loads_changed) kept_loads_ = loads;
+    if (workspace_changed) kept_workspace_ = workspace;
   }
-  state_.store().put(StateStore::Kind::kLearntCost, kLoadCosts, to_document(loads));
+  auto& store = state_.store();
+  if (loads_changed) store.put(StateStore::Kind::kLearntCost, kLoadCosts, to_document(loads));
+  if (workspace_changed) store.put(StateStore::Kind::kLearntCost, kWorkspace, to_document(workspace));
 }
 
 void Engine::register_task(const core::TaskProfile& profile) {
@@ -220,13 +233,6 @@ void Engine::reset_gpu_setting(const std::string& name) {
 void Engine::use_threads() const {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   model_library().set_threads(config_.threads > 0 ? config_.threads : cores);
-}
-
-std::uint64_t Engine::host_cache_bytes() const {
-  if (config_.host_cache_bytes) return *config_.host_cache_bytes;
-  constexpr std::uint64_t kShare = 4;
-  std::string problem;
-  return read_memory(*discovery_.devices.front(), problem).total / kShare;
 }
 
 models::ConvertResult Engine::convert(const std::string& model_id, const audio::Buffer& input,

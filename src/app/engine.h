@@ -180,7 +180,6 @@ class Engine {
   Found find(const std::string& model_id) const;
   void check_type(const std::string& model_id, const char* wanted) const;
   int usable_gpus() const;
-  std::uint64_t host_cache_bytes() const;
   base::DeviceId place(const std::vector<core::PlanItem>& items) const;
   void use_threads() const;
   // Names the file that stands for each, unless the settings say otherwise.
@@ -221,7 +220,8 @@ class Engine {
   mutable StateFolder state_;
   mutable base::Mutex mutex_;
   GpuSettings gpu_settings_ GUARDED_BY(mutex_);
-  std::vector<core::LearntLoad> kept_loads_ GUARDED_BY(mutex_);  // as last written
+  std::vector<core::LearntLoad> kept_loads_ GUARDED_BY(mutex_);           // as last written
+  std::vector<core::LearntWorkspace> kept_workspace_ GUARDED_BY(mutex_);  // the same
   // The manager publishes into the tap, that into the hub, and the hub writes into the history until the
   // last: in that order.
   EventHub events_;

@@ -144,9 +144,7 @@ core::GroupMember Engine::make_voice_member(const std::string& id, const Found& 
       found.device == kAuto
           ? place({{id, std::make_shared<DescribedModel>(kDdspSvc, description.components)}})
           : pick_device(found.device);
-  auto voice = make_voice(std::move(description));
-  model_library().set_host_cache(host_cache_bytes());
-  return {id, std::move(voice), where};
+  return {id, make_voice(std::move(description)), where};
 }
 
 // Half precision is not for the CPU, and what is only to be sized there may be sized without.
@@ -159,9 +157,7 @@ models::index_tts::Description Engine::describe_speech(const std::filesystem::pa
 
 std::shared_ptr<const models::SynthesisModel> Engine::make_speech(const std::filesystem::path& path,
                                                                   DeviceId device) {
-  auto model = speech_models_.get(describe_speech(path, device));
-  model_library().set_host_cache(host_cache_bytes());
-  return model;
+  return speech_models_.get(describe_speech(path, device));
 }
 
 core::GroupMember Engine::make_speech_member(const std::string& id, const std::filesystem::path& path,

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <vector>
@@ -17,6 +18,8 @@ using base::Error;
 using base::ErrorCode;
 
 constexpr const char* kFileName = "libgreenroom_models.so";
+
+std::atomic<const models::Library*> opened{nullptr};
 
 fs::path find_library() {
   std::vector<fs::path> candidates;
@@ -80,7 +83,12 @@ void prepare_thread_pool() {
 
 const models::Library& model_library() {
   static const models::Library* const library = open_library();  // tried again when it threw
+  opened.store(library);
   return *library;
+}
+
+const models::Library* opened_model_library() {
+  return opened.load();
 }
 
 }  // namespace greenroom::app

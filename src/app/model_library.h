@@ -15,4 +15,7 @@ void prepare_thread_pool();
 // Thread-safe. Throws base::Error(kFailedPrecondition) saying what to install.
 const models::Library& model_library();
 
+// The library if somebody has opened it; else null, and it stays closed. Thread-safe.
+const models::Library* opened_model_library();
+
 }  // namespace greenroom::app

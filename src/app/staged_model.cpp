@@ -20,6 +20,7 @@ class MappedStage final : public core::PinnedStage {
   core::LoadedComponent& component(std::size_t index) override {
     return pinned_->component(part_->component_position(index));
   }
+  void measured(std::uint64_t peak_bytes) override { pinned_->measured(peak_bytes); }
 
  private:
   std::shared_ptr<const PartModel> part_;
@@ -28,11 +29,14 @@ class MappedStage final : public core::PinnedStage {
 
 class LeasedStage final : public core::PinnedStage {
  public:
-  explicit LeasedStage(core::Lease lease) : lease_(std::move(lease)) {}
+  LeasedStage(core::Lease lease, core::StageWorkspace workspace)
+      : lease_(std::move(lease)), workspace_(std::move(workspace)) {}
   core::LoadedComponent& component(std::size_t index) override { return lease_.component(index); }
+  void measured(std::uint64_t peak_bytes) override { workspace_.measured(peak_bytes); }
 
  private:
   core::Lease lease_;
+  core::StageWorkspace workspace_;
 };
 
 // The hold of a load: taken off again, with the model left idle, once a lease has taken over.
@@ -118,10 +122,10 @@ StagedAccess::StagedAccess(core::Manager& manager, std::string model_id,
   run_ = &run;
 }
 
-std::unique_ptr<core::PinnedStage> StagedAccess::pin(std::size_t stage, std::uint64_t workspace_bytes) {
+std::unique_ptr<core::PinnedStage> StagedAccess::pin(std::size_t stage, const core::WorkspaceNeed& need) {
   if (part_) {
     if (const auto position = part_->stage_position(stage)) {
-      return std::make_unique<MappedStage>(part_, run_->pin(*position, workspace_bytes));
+      return std::make_unique<MappedStage>(part_, run_->pin(*position, need));
     }
   }
   const std::string id = stage_id(model_id_, model_->stages().at(stage));
@@ -129,8 +133,10 @@ std::unique_ptr<core::PinnedStage> StagedAccess::pin(std::size_t stage, std::uin
   // Nobody may free it between the load and the lease.
   manager_.load(id, part, device_);
   const Hold hold(manager_, id);
-  return std::make_unique<MappedStage>(
-      part, std::make_unique<LeasedStage>(manager_.lease(id, core::kAllStages, workspace_bytes)));
+  core::StageWorkspace workspace(manager_.workspace_profile(), *model_, stage, device_, need);
+  auto lease = manager_.lease(id, core::kAllStages, workspace.bytes());
+  return std::make_unique<MappedStage>(part,
+                                       std::make_unique<LeasedStage>(std::move(lease), std::move(workspace)));
 }
 
 void unload_with_stages(core::Manager& manager, const std::string& model_id, bool force) {

@@ -62,7 +62,7 @@ class StagedAccess final : public core::StageAccess {
 
   // Loads what the stage lacks, evicting what is idle when that makes it fit. Throws base::Error as
   // core::Manager::load and lease.
-  std::unique_ptr<core::PinnedStage> pin(std::size_t stage, std::uint64_t workspace_bytes) override;
+  std::unique_ptr<core::PinnedStage> pin(std::size_t stage, const core::WorkspaceNeed& need) override;
 
  private:
   core::Manager& manager_;

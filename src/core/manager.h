@@ -32,6 +32,7 @@
 #include "core/placement.h"
 #include "core/plan.h"
 #include "core/policy.h"
+#include "core/profile.h"
 #include "core/residency.h"
 #include "core/run.h"
 #include "core/snapshot.h"
@@ -202,6 +203,8 @@ class Manager {
   // What was learnt of loads and uses, to be kept across restarts.
   std::vector<LearntLoad> learnt() const EXCLUDES_LOCK(mutex_);
   void learn(const std::vector<LearntLoad>& loads) EXCLUDES_LOCK(mutex_);
+  // How much workspace runs of each kind needed. Thread-safe.
+  WorkspaceProfile& workspace_profile() { return workspace_profile_; }
 
  private:
   friend class Lease;      // release
@@ -307,6 +310,7 @@ class Manager {
   const base::Clock& clock_;
   EventSink* events_;
   const ManagerOptions options_;
+  WorkspaceProfile workspace_profile_;
   // Fixed at construction. Ledgers have locks of their own, which are taken last.
   std::map<base::DeviceId, Managed> devices_;
   Ledger host_ledger_;

@@ -56,12 +56,35 @@ struct Stage {
   std::vector<std::size_t> components;  // indexes into Model::components()
 };
 
+// What about a run decides how much workspace it needs. Zero where it does not apply.
+struct RunFeatures {
+  double audio_seconds = 0;      // of what goes in or comes out at once
+  double reference_seconds = 0;  // of a voice to clone
+  double text_tokens = 0;        // of the longest sequence
+  double steps = 0;              // of a flow or diffusion
+  double beams = 0;              // sequences side by side
+
+  bool operator==(const RunFeatures&) const = default;
+};
+
+// What a stage needs on the device beside its weights, for activations.
+struct WorkspaceNeed {
+  // Implicit, for a need about which nothing can be learnt.
+  WorkspaceNeed(std::uint64_t upper_bound = 0, const RunFeatures& what_decides_it = {})
+      : bytes(upper_bound), features(what_decides_it) {}
+
+  std::uint64_t bytes;   // an upper bound, computed from the architecture
+  RunFeatures features;  // all zero: nothing is learnt
+};
+
 // The components of one stage, pinned for as long as the object lives.
 class PinnedStage {
  public:
   virtual ~PinnedStage() = default;
   // REQUIRES: the stage names component `index` (an index into Model::components()).
   virtual LoadedComponent& component(std::size_t index) = 0;
+  // The most bytes its activations came to: what the next run of this kind will reserve.
+  virtual void measured([[maybe_unused]] std::uint64_t peak_bytes) {}
 };
 
 // How a running inference gets at its components: stage by stage, so that what a stage does not need need not
@@ -70,9 +93,10 @@ class PinnedStage {
 class StageAccess {
  public:
   virtual ~StageAccess() = default;
-  // Pins stage `index` and reserves `workspace_bytes` beside it for activations until the result is
-  // destroyed. Throws base::Error(kResourceExhausted) when it does not fit.
-  virtual std::unique_ptr<PinnedStage> pin(std::size_t stage, std::uint64_t workspace_bytes) = 0;
+  // Pins stage `index` and reserves workspace beside it until the result is destroyed: what runs of this kind
+  // were measured to need, or `need.bytes` as long as too few were. Throws base::Error(kResourceExhausted)
+  // when it does not fit.
+  virtual std::unique_ptr<PinnedStage> pin(std::size_t stage, const WorkspaceNeed& need) = 0;
 };
 
 // Immutable after construction. Thread-safe.

@@ -1,5 +1,7 @@
 #include "core/profile.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -148,6 +150,31 @@ void WorkspaceProfile::learn(const std::vector<LearntWorkspace>& learnt) {
     }
     refit(*fit);
   }
+}
+
+namespace {
+
+// "ddsp_svc/convert, 1015234560 bytes of weights, on cuda:0": the size of the weights tells architectures
+// apart.
+std::string kind_of(const Model& model, const Stage& stage, base::DeviceId device) {
+  std::uint64_t weights = 0;
+  for (const std::size_t index : stage.components) weights += model.components().at(index).bytes;
+  return fmt::format("{}/{}, {} bytes of weights, on {}", model.type(), stage.name, weights,
+                     base::to_string(device));
+}
+
+}  // namespace
+
+StageWorkspace::StageWorkspace(WorkspaceProfile& profile, const Model& model, std::size_t stage,
+                               base::DeviceId device, const WorkspaceNeed& need)
+    : profile_(profile), features_(need.features), bytes_(need.bytes) {
+  if (features_ == RunFeatures{} || stage >= model.stages().size()) return;
+  kind_ = kind_of(model, model.stages()[stage], device);
+  bytes_ = profile_.estimate(kind_, features_, need.bytes).bytes;
+}
+
+void StageWorkspace::measured(std::uint64_t peak_bytes) const {
+  if (!kind_.empty()) profile_.measured(kind_, features_, peak_bytes);
 }
 
 }  // namespace greenroom::core

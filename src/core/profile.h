@@ -8,29 +8,26 @@
 #include <string>
 #include <vector>
 
+#include "base/device_id.h"
 #include "base/mutex.h"
+#include "core/model.h"
 
 namespace greenroom::core {
-
-// What about a run decides its workspace. Zero where it does not apply.
-struct RunFeatures {
-  double audio_seconds = 0;      // of what goes in or comes out
-  double reference_seconds = 0;  // of a voice to clone
-  double text_tokens = 0;
-  double steps = 0;  // of a flow or diffusion
-  double beams = 0;
-};
 
 // One measured run.
 struct WorkspaceSample {
   RunFeatures features;
   std::uint64_t peak_bytes = 0;
+
+  bool operator==(const WorkspaceSample&) const = default;
 };
 
 // The measured runs of one kind, as plain values that can be kept across restarts.
 struct LearntWorkspace {
   std::string kind;
   std::vector<WorkspaceSample> samples;
+
+  bool operator==(const LearntWorkspace&) const = default;
 };
 
 struct WorkspaceEstimate {
@@ -76,6 +73,23 @@ class WorkspaceProfile {
 
   mutable base::Mutex mutex_;
   std::map<std::string, Fit> fits_ GUARDED_BY(mutex_);
+};
+
+// The workspace of one run of one stage: how much to reserve, and where to tell what it came to. Borrows the
+// profile.
+class StageWorkspace {
+ public:
+  StageWorkspace(WorkspaceProfile& profile, const Model& model, std::size_t stage, base::DeviceId device,
+                 const WorkspaceNeed& need);
+
+  std::uint64_t bytes() const { return bytes_; }
+  void measured(std::uint64_t peak_bytes) const;
+
+ private:
+  WorkspaceProfile& profile_;
+  std::string kind_;  // empty: nothing is learnt
+  RunFeatures features_;
+  std::uint64_t bytes_;
 };
 
 }  // namespace greenroom::core

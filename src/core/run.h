@@ -14,7 +14,7 @@ namespace greenroom::core {
 class Run final : public StageAccess {
  public:
   // Throws base::Error: kInvalidArgument (no such stage), kResourceExhausted (the workspace does not fit).
-  std::unique_ptr<PinnedStage> pin(std::size_t stage, std::uint64_t workspace_bytes) override;
+  std::unique_ptr<PinnedStage> pin(std::size_t stage, const WorkspaceNeed& need) override;
 
   const Model& model() const { return whole_.model(); }
   base::DeviceId device() const { return whole_.device(); }

@@ -6,6 +6,7 @@
 
 #include "models/ddsp_svc/model.h"
 #include "models/index_tts/model.h"
+#include "nn/cuda_memory.h"
 #include "nn/guard.h"
 
 namespace greenroom::models {
@@ -21,16 +22,14 @@ class TorchLibrary final : public Library {
   }
   void set_threads(int threads) const override { at::set_num_threads(threads); }
   std::shared_ptr<const ConversionModel> make_ddsp_svc(ddsp_svc::Description description) const override {
-    return ddsp_svc::make_model(std::move(description), &images_);
+    return ddsp_svc::make_model(std::move(description));
   }
   std::shared_ptr<const SynthesisModel> make_index_tts(index_tts::Description description,
                                                        std::filesystem::path cache) const override {
-    return index_tts::make_model(std::move(description), &images_, std::move(cache));
+    return index_tts::make_model(std::move(description), std::move(cache));
   }
-  void set_host_cache(std::uint64_t bytes) const override { images_.set_budget(bytes); }
-
- private:
-  mutable checkpoint::HostCache images_{0};  // thread-safe
+  std::uint64_t held_device_bytes(int index) const override { return nn::device_memory(index).held; }
+  void release_device_memory() const override { nn::release_cached_device_memory(); }
 };
 
 }  // namespace

@@ -25,8 +25,11 @@ class Library {
   // Threads one inference may use on the CPU. libtorch's own default is 1 on Debian.
   virtual void set_threads(int threads) const = 0;
 
-  // Host memory that may hold copies of weights for a quick return to a GPU.
-  virtual void set_host_cache(std::uint64_t bytes) const = 0;
+  // What the allocator took from the driver on CUDA device `index`, for tensors and for later: 0 before its
+  // first use. Not the CUDA context, which the driver counts too.
+  virtual std::uint64_t held_device_bytes(int index) const = 0;
+  // Gives back to the driver what no tensor uses, on all CUDA devices.
+  virtual void release_device_memory() const = 0;
 
   virtual std::shared_ptr<const ConversionModel> make_ddsp_svc(ddsp_svc::Description description) const = 0;
 

@@ -1,19 +1,17 @@
 #include "models/loaded_network.h"
 
-#include <spdlog/fmt/fmt.h>
-
-#include <filesystem>
-#include <system_error>
-
-#include "checkpoint/mapped_file.h"
-
 namespace greenroom::models {
 
-std::string image_key(const core::ComponentSpec& spec, const checkpoint::Checkpoint& file) {
-  std::error_code ignored;
-  const auto modified = std::filesystem::last_write_time(spec.file, ignored).time_since_epoch().count();
-  return fmt::format("{}|{}|{}|{}|{}", spec.kind, spec.variant, spec.file.string(),
-                     file.files().front()->bytes().size(), modified);
+nn::BlockOptions block_options(const core::LoadControl& control, checkpoint::Selection wanted,
+                               checkpoint::DType dtype) {
+  nn::BlockOptions options;
+  options.wanted = std::move(wanted);
+  options.cancelled = control.cancelled;
+  options.progress = control.progress;
+  if (control.image) options.image = static_cast<const WeightImage&>(*control.image).memory();
+  options.admit_image = control.admit_image;
+  options.dtype = dtype;
+  return options;
 }
 
 }  // namespace greenroom::models

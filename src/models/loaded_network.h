@@ -21,9 +21,11 @@ namespace greenroom::models {
 template <typename Network>
 class LoadedNetwork final : public core::LoadedComponent {
  public:
-  LoadedNetwork(Network network, std::uint64_t bytes, std::optional<checkpoint::Checkpoint> file)
-      : network_(std::move(network)), bytes_(bytes), file_(std::move(file)) {}
+  LoadedNetwork(Network network, std::uint64_t bytes, std::optional<checkpoint::Checkpoint> file,
+                std::shared_ptr<core::HostImage> image)
+      : network_(std::move(network)), bytes_(bytes), file_(std::move(file)), image_(std::move(image)) {}
   std::uint64_t bytes() const override { return bytes_; }
+  std::shared_ptr<core::HostImage> take_image() override { return std::exchange(image_, nullptr); }
   // Throws base::Error(kDataLoss) when the file it is a view of was written to.
   const Network& network() const {
     if (file_) file_->check_unchanged();
@@ -34,7 +36,23 @@ class LoadedNetwork final : public core::LoadedComponent {
   Network network_;
   std::uint64_t bytes_;
   std::optional<checkpoint::Checkpoint> file_;
+  std::shared_ptr<core::HostImage> image_;
 };
+
+// A block of weights as core keeps it in host memory.
+class WeightImage final : public core::HostImage {
+ public:
+  explicit WeightImage(std::shared_ptr<checkpoint::HostMemory> memory) : memory_(std::move(memory)) {}
+  std::uint64_t bytes() const override { return memory_->bytes().size(); }
+  const std::shared_ptr<checkpoint::HostMemory>& memory() const { return memory_; }
+
+ private:
+  std::shared_ptr<checkpoint::HostMemory> memory_;
+};
+
+// How a component is to be brought to its device. REQUIRES: an image in `control` is a WeightImage.
+nn::BlockOptions block_options(const core::LoadControl& control, checkpoint::Selection wanted,
+                               checkpoint::DType dtype = checkpoint::DType::kFloat32);
 
 // REQUIRES: `Network` is what the component of that index is loaded as.
 template <typename Network>
@@ -50,18 +68,18 @@ std::shared_ptr<core::LoadedComponent> load_network(const core::ComponentSpec& s
   using Network = decltype(make(std::declval<const nn::Weights&>()));
   std::shared_ptr<core::LoadedComponent> loaded;
   nn::run_guarded(spec.kind.c_str(), [&] {
-    const nn::Weights weights(file, device, nn::WeightBlock::read(file, device, options), options.dtype);
+    const auto block = nn::WeightBlock::read(file, device, options);
+    const nn::Weights weights(file, device, block, options.dtype);
     Network network = make(weights);
     file.check_unchanged();
     // Elsewhere nothing of the file is needed any more.
     const bool maps_file = device.kind == base::DeviceKind::kCpu;
-    loaded = std::make_shared<LoadedNetwork<Network>>(std::move(network), weights.bytes(),
-                                                      maps_file ? std::optional(file) : std::nullopt);
+    auto image = block ? block->take_image() : nullptr;
+    loaded = std::make_shared<LoadedNetwork<Network>>(
+        std::move(network), weights.bytes(), maps_file ? std::optional(file) : std::nullopt,
+        image ? std::make_shared<WeightImage>(std::move(image)) : nullptr);
   });
   return loaded;
 }
-
-// What names a component's weights in the host cache: a changed file is another one.
-std::string image_key(const core::ComponentSpec& spec, const checkpoint::Checkpoint& file);
 
 }  // namespace greenroom::models

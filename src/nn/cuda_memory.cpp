@@ -1,5 +1,6 @@
 #include "nn/cuda_memory.h"
 
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <cuda_runtime_api.h>
 #include <spdlog/fmt/fmt.h>
 
@@ -107,6 +108,31 @@ class CudaTarget final : public checkpoint::CopyTarget {
 
 std::unique_ptr<checkpoint::CopyTarget> make_cuda_target(void* block, int device) {
   return std::make_unique<CudaTarget>(block, device);
+}
+
+DeviceAllocations device_memory(int device) {
+  namespace allocator = c10::cuda::CUDACachingAllocator;
+  constexpr std::size_t kAll = 0;  // StatType::AGGREGATE, whose namespace moved between versions
+  const auto bytes = [](std::int64_t value) { return value > 0 ? static_cast<std::uint64_t>(value) : 0; };
+  try {
+    const auto stats = allocator::getDeviceStats(static_cast<c10::DeviceIndex>(device));
+    return {bytes(stats.allocated_bytes[kAll].current), bytes(stats.allocated_bytes[kAll].peak),
+            bytes(stats.reserved_bytes[kAll].current)};
+  } catch (const c10::Error&) {  // before its first tensor the allocator does not know the device
+    return {};
+  }
+}
+
+void reset_device_peak(int device) {
+  namespace allocator = c10::cuda::CUDACachingAllocator;
+  try {
+    allocator::resetPeakStats(static_cast<c10::DeviceIndex>(device));
+  } catch (const c10::Error&) {  // as above: there is no peak yet
+  }
+}
+
+void release_cached_device_memory() {
+  c10::cuda::CUDACachingAllocator::emptyCache();
 }
 
 std::unique_ptr<checkpoint::HostMemory> allocate_pinned_memory(std::uint64_t bytes) {

@@ -14,6 +14,20 @@ namespace greenroom::nn {
 // target. Throws base::Error(kUnavailable) when the device refuses, kUnimplemented in a build without CUDA.
 std::unique_ptr<checkpoint::CopyTarget> make_cuda_target(void* block, int device);
 
+// What libtorch's allocator says of its memory on CUDA device `device`, in bytes.
+struct DeviceAllocations {
+  std::uint64_t allocated = 0;       // by tensors
+  std::uint64_t peak_allocated = 0;  // since reset_device_peak()
+  std::uint64_t held = 0;            // taken from the driver: by tensors, and kept for the next ones
+};
+// All zero before the device was used. Throw base::Error(kUnimplemented) in a build without CUDA.
+DeviceAllocations device_memory(int device);
+void reset_device_peak(int device);
+
+// Gives back to the driver what the allocator keeps for the next tensors, on all devices. Does nothing in a
+// build without CUDA.
+void release_cached_device_memory();
+
 // Page-locked where possible. Throws base::Error(kResourceExhausted).
 std::unique_ptr<checkpoint::HostMemory> allocate_pinned_memory(std::uint64_t bytes);
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "checkpoint/transfer.h"
 #include "nn/cuda_memory.h"
+#include "nn/workspace_measurement.h"
 
 namespace greenroom::nn {
 
@@ -73,6 +74,7 @@ WeightBlock::WeightBlock(checkpoint::ReadPlan plan, base::DeviceId device)
     data_ = host_memory_->bytes().data();
     return;
   }
+  WorkspaceMeasurement::disturb(device);
   device_memory_ = torch::empty({static_cast<std::int64_t>(plan_->bytes())},
                                 torch::TensorOptions().dtype(torch::kUInt8).device(device_));
   data_ = static_cast<std::byte*>(device_memory_.data_ptr());
@@ -90,17 +92,15 @@ void WeightBlock::fill(const BlockOptions& options) {
   }
   const auto target = make_cuda_target(data_, device_.index());
   const auto size = static_cast<std::size_t>(plan_->bytes());
-  auto image = options.images != nullptr ? options.images->find(options.image_key) : nullptr;
-  if (image) {
-    checkpoint::transfer_image(image->bytes().first(size), *target, transfer);
+  if (options.image && options.image->bytes().size() == size) {
+    checkpoint::transfer_image(options.image->bytes(), *target, transfer);
   } else {
     transfer.chunk_bytes = 8u << 20;  // what a copy engine needs to be busy
-    if (options.images != nullptr) {
-      image = options.images->reserve(options.image_key, size, allocate_pinned_memory);
-      if (image) transfer.image = image->bytes();
+    if (options.admit_image && options.admit_image(size)) {
+      image_ = allocate_pinned_memory(size);
+      transfer.image = image_->bytes();
     }
     checkpoint::transfer(*plan_, *target, transfer);
-    if (image) options.images->keep(options.image_key, image);
   }
   plan_.reset();
 }

@@ -9,9 +9,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/device_id.h"
-#include "checkpoint/host_cache.h"
+#include "checkpoint/host_memory.h"
 #include "checkpoint/read_plan.h"
 #include "checkpoint/summary.h"
 
@@ -24,9 +25,11 @@ struct BlockOptions {
   checkpoint::Selection wanted;                        // what the network will keep
   std::shared_ptr<const std::atomic<bool>> cancelled;  // may be null
   std::function<void(std::uint64_t done, std::uint64_t total)>
-      progress;                             // in bytes of the file; may be empty
-  checkpoint::HostCache* images = nullptr;  // keeps a copy for the next time; not used for the CPU
-  std::string image_key;                    // what names these weights, their file's state and dtype included
+      progress;  // in bytes of the file; may be empty
+  // Neither is used for the CPU. A block read before in the same way, to be copied from instead of reading;
+  // and whether a copy of that size is to be left for the next time (asked at most once, may be empty).
+  std::shared_ptr<checkpoint::HostMemory> image;
+  std::function<bool(std::uint64_t bytes)> admit_image;
   checkpoint::DType dtype = checkpoint::DType::kFloat32;  // of the loaded tensors
 };
 
@@ -38,6 +41,9 @@ class WeightBlock : public std::enable_shared_from_this<WeightBlock> {
   // (the file changed), kResourceExhausted.
   static std::shared_ptr<WeightBlock> read(const checkpoint::Checkpoint& file, base::DeviceId device,
                                            const BlockOptions& options);
+
+  // The copy that was left in host memory; null when there is none, or it was taken already.
+  std::shared_ptr<checkpoint::HostMemory> take_image() { return std::exchange(image_, nullptr); }
 
   // A view; undefined when the tensor is not in the block.
   torch::Tensor find(std::string_view name);
@@ -51,6 +57,7 @@ class WeightBlock : public std::enable_shared_from_this<WeightBlock> {
   torch::Tensor device_memory_;                          // not on the CPU
   std::unique_ptr<checkpoint::HostMemory> host_memory_;  // on the CPU
   std::byte* data_ = nullptr;
+  std::shared_ptr<checkpoint::HostMemory> image_;
   std::unique_ptr<checkpoint::ReadPlan> plan_;  // until it is carried out
 };
 

@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "checkpoint/convert_dtype.h"
-#include "checkpoint/host_cache.h"
 #include "checkpoint/mapped_file.h"
 #include "checkpoint/torch_writer.h"
 #include "support/temp_dir.h"
@@ -251,46 +250,6 @@ TEST(ConvertDtype, EveryHalfSurvivesTheWayToFloatAndBack) {
       }
     }
   }
-}
-
-TEST(HostCache, KeepsWhatFitsAndDropsWhatWasUsedLongestAgo) {
-  HostCache cache(1000);
-  const auto add = [&](const char* key, std::uint64_t bytes) {
-    const auto image = cache.reserve(key, bytes, allocate_host_memory);
-    if (image) cache.keep(key, image);
-    return image != nullptr;
-  };
-  EXPECT_TRUE(add("a", 400));
-  EXPECT_TRUE(add("b", 400));
-  EXPECT_NE(cache.find("a"), nullptr);
-  EXPECT_TRUE(add("c", 400));
-  EXPECT_EQ(cache.find("b"), nullptr);
-  EXPECT_NE(cache.find("a"), nullptr);
-  EXPECT_FALSE(add("d", 2000));
-  EXPECT_EQ(cache.bytes(), 800U);
-  cache.set_budget(500);
-  EXPECT_LE(cache.bytes(), 500U);
-}
-
-TEST(HostCache, AnUnfinishedImageIsNotFoundAndItsBytesComeBack) {
-  HostCache cache(1000);
-  {
-    const auto image = cache.reserve("a", 800, allocate_host_memory);
-    EXPECT_EQ(cache.bytes(), 800U);
-    EXPECT_EQ(cache.find("a"), nullptr);
-    EXPECT_EQ(cache.reserve("b", 800, allocate_host_memory), nullptr);
-  }
-  EXPECT_EQ(cache.bytes(), 0U);
-  EXPECT_NE(cache.reserve("b", 800, allocate_host_memory), nullptr);
-}
-
-TEST(HostCache, WhatIsInUseIsNotDropped) {
-  HostCache cache(1000);
-  auto image = cache.reserve("a", 800, allocate_host_memory);
-  cache.keep("a", image);
-  EXPECT_EQ(cache.reserve("b", 800, allocate_host_memory), nullptr);
-  image.reset();
-  EXPECT_NE(cache.reserve("b", 800, allocate_host_memory), nullptr);
 }
 
 }  // namespace

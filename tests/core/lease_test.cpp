@@ -108,6 +108,29 @@ TEST_F(LeaseTest, ARunPinsStageByStage) {
   EXPECT_EQ(caught([&] { run.pin(9, 0); }).code, base::ErrorCode::kInvalidArgument);
 }
 
+TEST_F(LeaseTest, ARunReservesWhatEarlierOnesOfItsKindWereMeasuredToNeed) {
+  auto run = manager_.start_run("alice");
+  const WorkspaceNeed need(500, {.audio_seconds = 3});
+  for (std::size_t i = 0; i < WorkspaceProfile::kFewest; ++i) {
+    const auto stage = run.pin(0, need);
+    EXPECT_EQ(totals().workspace, 500u) << "the computed bound, until enough is known";
+    stage->measured(100);
+  }
+  {
+    const auto stage = run.pin(0, need);
+    EXPECT_GE(totals().workspace, 100u);
+    EXPECT_LT(totals().workspace, 150u);
+  }
+  {
+    const auto longer = run.pin(0, {500, {.audio_seconds = 30}});
+    EXPECT_EQ(totals().workspace, 500u) << "nothing is known of longer runs";
+  }
+  const auto other_stage = run.pin(1, need);
+  EXPECT_EQ(totals().workspace, 500u) << "nor of other stages";
+  const auto unmeasurable = run.pin(0, 300);
+  EXPECT_EQ(totals().workspace, 800u) << "nor is anything learnt where nothing is said of the run";
+}
+
 TEST_F(LeaseTest, AForcedUnloadWaitsForTheWholeRun) {
   auto run = std::make_unique<core::Run>(manager_.start_run("alice"));
   manager_.unload("alice", UnloadMode::kForce);

@@ -31,10 +31,10 @@ class DirectAccess final : public core::StageAccess {
  public:
   explicit DirectAccess(const Description& description) : description_(description) {}
 
-  std::unique_ptr<core::PinnedStage> pin(std::size_t stage, std::uint64_t) override {
+  std::unique_ptr<core::PinnedStage> pin(std::size_t stage, const core::WorkspaceNeed&) override {
     for (const std::size_t index : description_.stages.at(stage).components) {
       auto& component = components_[index];
-      if (!component) component = load_component(description_, index, base::DeviceId{}, {}, nullptr);
+      if (!component) component = load_component(description_, index, base::DeviceId{}, {});
     }
     return std::make_unique<Stage>(components_);
   }

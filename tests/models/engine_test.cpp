@@ -13,6 +13,7 @@
 
 #include "app/catalog.h"
 #include "app/cost_document.h"
+#include "app/state_store.h"
 #include "base/error.h"
 #include "models/ddsp_svc/demo.h"
 #include "support/temp_dir.h"
@@ -110,6 +111,34 @@ TEST_F(EngineTest, ConversionGivesItsWorkspaceBack) {
   EXPECT_EQ(cpu(engine).ledger.used(), before);
   EXPECT_NEAR(result.audio.seconds(), 1.0, 0.02);
   EXPECT_GT(result.peak_workspace_bytes, 0U);
+}
+
+TEST_F(EngineTest, LearnsTheWorkspaceOfItsRunsAndKeepsItAcrossRestarts) {
+  const test::TempDir cache;
+  auto kept = config();
+  kept.cache_dir = cache.path();
+  {
+    Engine engine(kept);
+    const auto id = engine.load_model(voice("alto"), "cpu");
+    for (std::size_t i = 0; i < core::WorkspaceProfile::kFewest; ++i) engine.convert(id, tone(1.0), {}, {});
+  }
+  StateStore store(cache.path() / "state.db");
+  const auto document = store.get(StateStore::Kind::kLearntCost, "workspace");
+  ASSERT_TRUE(document);
+  core::WorkspaceProfile profile;
+  profile.learn(learnt_workspace_from(*document));
+  std::size_t stages = 0;
+  for (const auto& learnt : profile.learnt()) {
+    EXPECT_EQ(learnt.kind.rfind("ddsp_svc/", 0), 0u) << learnt.kind;
+    ASSERT_EQ(learnt.samples.size(), core::WorkspaceProfile::kFewest) << learnt.kind;
+    const auto& sample = learnt.samples.front();
+    EXPECT_GT(sample.peak_bytes, 0u);
+    // What is reserved next time is close to what was used.
+    const auto estimate = profile.estimate(learnt.kind, sample.features, 1ull << 40);
+    EXPECT_LT(estimate.bytes, sample.peak_bytes * 2) << learnt.kind;
+    ++stages;
+  }
+  EXPECT_EQ(stages, 2u);
 }
 
 TEST_F(EngineTest, WorkspaceThatDoesNotFitIsRefusedBeforeTheWorkAndLosesNothing) {

@@ -14,6 +14,7 @@
 #include "models/ddsp_svc/pipeline.h"
 #include "models/ddsp_svc/workspace.h"
 #include "models/loaded_network.h"
+#include "models/workspace_report.h"
 #include "nn/guard.h"
 
 namespace greenroom::models::ddsp_svc {
@@ -30,18 +31,9 @@ void check_cancelled(const RunControl& control) {
     throw Error(ErrorCode::kCancelled, "the conversion was cancelled");
 }
 
-// Tells how good the workspace estimate was.
-void log_workspace(const char* stage, std::uint64_t reserved, std::uint64_t before) {
-  const std::uint64_t peak = nn::WorkspaceMeter::peak_bytes();
-  base::log(base::LogLevel::kDebug, "models",
-            fmt::format("{}: workspace {} reserved, {} used at most", stage, base::format_bytes(reserved),
-                        base::format_bytes(peak > before ? peak - before : 0)));
-}
-
 class Model final : public ConversionModel {
  public:
-  Model(Description description, checkpoint::HostCache* images)
-      : description_(std::move(description)), images_(images) {}
+  explicit Model(Description description) : description_(std::move(description)) {}
 
   std::string type() const override { return "ddsp_svc"; }
   const std::vector<core::ComponentSpec>& components() const override { return description_.components; }
@@ -59,7 +51,6 @@ class Model final : public ConversionModel {
                         StageClock& clock, ConvertResult& result) const;
 
   Description description_;
-  checkpoint::HostCache* images_;
 };
 
 std::shared_ptr<core::LoadedComponent> Model::load_component(std::size_t index, base::DeviceId device,
@@ -70,8 +61,7 @@ std::shared_ptr<core::LoadedComponent> Model::load_component(std::size_t index, 
   }
   const auto& config = description_.config;
   const auto file = checkpoint::Checkpoint::open(spec.file);
-  const nn::BlockOptions options{component_weights(static_cast<Component>(index), file, config),
-                                 control.cancelled, control.progress, images_, image_key(spec, file)};
+  const auto options = block_options(control, component_weights(static_cast<Component>(index), file, config));
   std::shared_ptr<core::LoadedComponent> loaded;
   switch (index) {
     case kEncoder:
@@ -143,18 +133,18 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
   ConvertResult result;
   StageClock clock;
   const auto torch_device = nn::to_torch(device);
-  nn::WorkspaceMeter::reset_peak();
-  const std::uint64_t before = nn::WorkspaceMeter::current_bytes();
   auto analysis = analyse(input, description_.config, description_.generation, options);
   check_cancelled(control);
   nn::run_guarded("pitch", [&] {
     const auto started = std::chrono::steady_clock::now();
-    const std::uint64_t workspace = pitch_workspace_bytes(description_, input.seconds());
-    const auto stage = access.pin(kPitchStage, workspace);
+    const core::WorkspaceNeed need(pitch_workspace_bytes(description_, input.seconds()),
+                                   {.audio_seconds = input.seconds()});
+    const auto stage = access.pin(kPitchStage, need);
+    const nn::WorkspaceMeasurement workspace(device);
     analysis.f0 = analyse_pitch(network_of<PitchNet>(*stage, kPitch), torch_device, input,
                                 description_.config, description_.generation, options);
     network_of<PitchNet>(*stage, kPitch);  // throws when its file changed under it
-    log_workspace("pitch", workspace, before);
+    result.peak_workspace_bytes = tell_workspace("pitch", need, workspace, *stage);
     clock.add("pitch", std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
   });
   if (control.progress) control.progress(kPitchShare);
@@ -164,13 +154,14 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
     longest = std::max(longest, audio::frame_count(segment.end_sample - segment.first_sample, analysis.hop));
   }
   nn::run_guarded("convert", [&] {
-    const std::uint64_t workspace = convert_workspace_bytes(description_, longest);
-    const auto stage = access.pin(kConvertStage, workspace);
-    const std::uint64_t pitch_peak = nn::WorkspaceMeter::peak_bytes();
-    nn::WorkspaceMeter::reset_peak();
+    const double seconds = static_cast<double>(longest) * analysis.hop / input.sample_rate;
+    const core::WorkspaceNeed need(convert_workspace_bytes(description_, longest),
+                                   {.audio_seconds = seconds});
+    const auto stage = access.pin(kConvertStage, need);
+    const nn::WorkspaceMeasurement workspace(device);
     convert_segments(*stage, torch_device, input, analysis, options, control, clock, result);
-    log_workspace("convert", workspace, before);
-    result.peak_workspace_bytes = std::max(pitch_peak, nn::WorkspaceMeter::peak_bytes()) - before;
+    result.peak_workspace_bytes =
+        std::max(result.peak_workspace_bytes, tell_workspace("convert", need, workspace, *stage));
   });
   if (control.progress) control.progress(1);
   result.stage_times = clock.times();
@@ -180,8 +171,8 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
 
 }  // namespace
 
-std::shared_ptr<const ConversionModel> make_model(Description description, checkpoint::HostCache* images) {
-  return std::make_shared<Model>(std::move(description), images);
+std::shared_ptr<const ConversionModel> make_model(Description description) {
+  return std::make_shared<Model>(std::move(description));
 }
 
 }  // namespace greenroom::models::ddsp_svc

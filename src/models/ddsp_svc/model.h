@@ -3,7 +3,6 @@
 
 #include <memory>
 
-#include "checkpoint/host_cache.h"
 #include "models/ddsp_svc/description.h"
 #include "models/voice.h"
 
@@ -11,6 +10,6 @@ namespace greenroom::models::ddsp_svc {
 
 // `images`: keeps the weights of components that were on a GPU, for the next time; may be null, outlives the
 // model.
-std::shared_ptr<const ConversionModel> make_model(Description description, checkpoint::HostCache* images);
+std::shared_ptr<const ConversionModel> make_model(Description description);
 
 }  // namespace greenroom::models::ddsp_svc

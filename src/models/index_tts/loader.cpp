@@ -26,8 +26,8 @@ nn::Weights at_root(const nn::Weights& file, std::string root) {
 }  // namespace
 
 std::shared_ptr<core::LoadedComponent> load_component(const Description& description, std::size_t index,
-                                                      base::DeviceId device, const core::LoadControl& control,
-                                                      checkpoint::HostCache* images) {
+                                                      base::DeviceId device,
+                                                      const core::LoadControl& control) {
   const auto& spec = description.components.at(index);
   if (control.cancelled && control.cancelled->load()) {
     throw base::Error(base::ErrorCode::kCancelled,
@@ -36,9 +36,8 @@ std::shared_ptr<core::LoadedComponent> load_component(const Description& descrip
   const auto component = static_cast<Component>(index);
   const auto& config = description.config;
   const auto file = checkpoint::Checkpoint::open(spec.file);
-  nn::BlockOptions options{component_weights(component, file), control.cancelled, control.progress, images,
-                           image_key(spec, file)};
-  options.dtype = dtype_of(component, description.precision);
+  const auto options =
+      block_options(control, component_weights(component, file), dtype_of(component, description.precision));
   const auto make = [&](const auto& build) { return load_network(spec, device, options, file, build); };
   switch (component) {
     case kSpeechEncoder:

@@ -4,16 +4,15 @@
 #include <cstddef>
 #include <memory>
 
-#include "checkpoint/host_cache.h"
 #include "core/model.h"
 #include "models/index_tts/description.h"
 #include "models/loaded_network.h"
 
 namespace greenroom::models::index_tts {
 
-// For core::Model::load_component. `images` may be null.
+// For core::Model::load_component.
 std::shared_ptr<core::LoadedComponent> load_component(const Description& description, std::size_t index,
-                                                      base::DeviceId device, const core::LoadControl& control,
-                                                      checkpoint::HostCache* images);
+                                                      base::DeviceId device,
+                                                      const core::LoadControl& control);
 
 }  // namespace greenroom::models::index_tts

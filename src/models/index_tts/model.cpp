@@ -44,9 +44,8 @@ SpeechScale read_scale(const Description& description) {
 
 class Model final : public SynthesisModel {
  public:
-  Model(Description description, checkpoint::HostCache* images, std::filesystem::path cache)
+  Model(Description description, std::filesystem::path cache)
       : description_(std::move(description)),
-        images_(images),
         tokenizer_(description_.bpe_model),
         normalizer_(description_.glossary.empty() ? std::vector<GlossaryEntry>{}
                                                   : read_glossary(description_.glossary)),
@@ -65,7 +64,7 @@ class Model final : public SynthesisModel {
 
   std::shared_ptr<core::LoadedComponent> load_component(std::size_t index, base::DeviceId device,
                                                         const core::LoadControl& control) const override {
-    return index_tts::load_component(description_, index, device, control, images_);
+    return index_tts::load_component(description_, index, device, control);
   }
 
   SpeakResult speak(core::StageAccess& access, base::DeviceId device, const SpeakRequest& request,
@@ -78,7 +77,6 @@ class Model final : public SynthesisModel {
                            const VoiceFeatures& voice) const;
 
   Description description_;
-  checkpoint::HostCache* images_;
   Tokenizer tokenizer_;
   TextNormalizer normalizer_;
   SpeechScale scale_;
@@ -227,9 +225,8 @@ SpeakResult Model::speak(core::StageAccess& access, base::DeviceId device, const
 
 }  // namespace
 
-std::shared_ptr<const SynthesisModel> make_model(Description description, checkpoint::HostCache* images,
-                                                 std::filesystem::path cache) {
-  return std::make_shared<Model>(std::move(description), images, std::move(cache));
+std::shared_ptr<const SynthesisModel> make_model(Description description, std::filesystem::path cache) {
+  return std::make_shared<Model>(std::move(description), std::move(cache));
 }
 
 }  // namespace greenroom::models::index_tts

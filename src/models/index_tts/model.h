@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "checkpoint/host_cache.h"
 #include "models/index_tts/description.h"
 #include "models/voice.h"
 
@@ -15,7 +14,6 @@ inline constexpr std::size_t kMostCharacters = 50000;
 
 // `images`: keeps the weights of components that were on a GPU, for the next time; may be null, outlives the
 // model. `cache`: folder for the features of known voices; empty keeps none. Throws base::Error.
-std::shared_ptr<const SynthesisModel> make_model(Description description, checkpoint::HostCache* images,
-                                                 std::filesystem::path cache);
+std::shared_ptr<const SynthesisModel> make_model(Description description, std::filesystem::path cache);
 
 }  // namespace greenroom::models::index_tts

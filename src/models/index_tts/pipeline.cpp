@@ -7,9 +7,7 @@
 #include <chrono>
 #include <utility>
 
-#include "base/bytes.h"
 #include "base/error.h"
-#include "base/log.h"
 #include "models/index_tts/audio_workspace.h"
 #include "models/index_tts/bigvgan.h"
 #include "models/index_tts/conditioners.h"
@@ -25,6 +23,7 @@
 #include "models/index_tts/speaker_encoder.h"
 #include "models/index_tts/text/emotion.h"
 #include "models/index_tts/workspace.h"
+#include "models/workspace_report.h"
 #include "nn/guard.h"
 #include "nn/weight_block.h"
 
@@ -32,6 +31,7 @@ namespace greenroom::models::index_tts {
 namespace {
 
 constexpr double kStepsPerSecond = 50;  // of the speech features
+constexpr double kMelFramesPerSecond = 22050.0 / 256;
 
 torch::Tensor to_tensor(const std::vector<float>& values, torch::IntArrayRef shape, torch::Device device) {
   return torch::tensor(values, torch::kFloat32).view(shape).to(device);
@@ -75,6 +75,7 @@ Synthesis::Synthesis(const Description& description, core::StageAccess& access, 
                      const SpeakOptions& options, const RunControl& control)
     : description_(description),
       access_(access),
+      device_id_(device),
       device_(nn::to_torch(device)),
       options_(options),
       control_(control) {}
@@ -94,21 +95,15 @@ void Synthesis::tell(double fraction) const {
   }
 }
 
-void Synthesis::run_stage(StageIndex stage, const char* name, std::uint64_t workspace,
+void Synthesis::run_stage(StageIndex stage, const char* name, const core::WorkspaceNeed& need,
                           const std::function<void(core::PinnedStage&)>& body) {
   tell(0);
   const auto started = std::chrono::steady_clock::now();
   nn::run_guarded(name, [&] {
-    const auto pinned = access_.pin(stage, workspace);
-    nn::WorkspaceMeter::reset_peak();
-    const std::uint64_t before = nn::WorkspaceMeter::current_bytes();
+    const auto pinned = access_.pin(stage, need);
+    const nn::WorkspaceMeasurement workspace(device_id_);
     body(*pinned);
-    const std::uint64_t peak = nn::WorkspaceMeter::peak_bytes();
-    const std::uint64_t used = peak > before ? peak - before : 0;
-    peak_workspace_ = std::max(peak_workspace_, used);
-    base::log(base::LogLevel::kDebug, "models",
-              fmt::format("{}: workspace {} reserved, {} used at most", name, base::format_bytes(workspace),
-                          base::format_bytes(used)));
+    peak_workspace_ = std::max(peak_workspace_, tell_workspace(name, need, workspace, *pinned));
   });
   clock_.add(name, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
 }
@@ -130,11 +125,13 @@ VoiceFeatures Synthesis::encode_voice(const audio::Buffer& recording, const Spee
   const SpeakerAudio audio = prepare_speaker(recording);
   VoiceFeatures voice;
   torch::Tensor features;
-  run_stage(kSpeechStage, "reference", speech_workspace_bytes(description_.widths, audio.seconds),
+  const core::RunFeatures reference{.reference_seconds = audio.seconds};
+  run_stage(kSpeechStage, "reference",
+            {speech_workspace_bytes(description_.widths, audio.seconds), reference},
             [&](core::PinnedStage& stage) { features = encode_speech(stage, audio.speech, scale); });
   voice.mel = torch::tensor(audio.mel, torch::kFloat32).view({1, kReferenceMels, audio.mel_frames});
   run_stage(
-      kVoiceStage, "reference", voice_workspace_bytes(description_.widths, audio.seconds),
+      kVoiceStage, "reference", {voice_workspace_bytes(description_.widths, audio.seconds), reference},
       [&](core::PinnedStage& stage) {
         const auto& codebook = network_of<SemanticCodebook>(stage, kCodebook);
         const auto projected = network_of<SemanticEncoder>(stage, kSemanticEncoder)(features.to(device_));
@@ -143,11 +140,11 @@ VoiceFeatures Synthesis::encode_voice(const audio::Buffer& recording, const Spee
         const auto fbank = to_tensor(audio.fbank, {1, audio.fbank_frames, kReferenceMels}, device_);
         voice.style = on_cpu(network_of<SpeakerEncoder>(stage, kSpeakerEncoder)(fbank));
       });
-  const std::uint64_t workspace = conditioning_workspace_bytes(description_, features.size(1));
-  run_stage(kSpeakerConditionerStage, "reference", workspace, [&](core::PinnedStage& stage) {
+  const core::WorkspaceNeed need(conditioning_workspace_bytes(description_, features.size(1)), reference);
+  run_stage(kSpeakerConditionerStage, "reference", need, [&](core::PinnedStage& stage) {
     voice.speaker = on_cpu(network_of<SpeakerConditioner>(stage, kSpeakerConditioner)(features.to(device_)));
   });
-  run_stage(kEmotionConditionerStage, "reference", workspace, [&](core::PinnedStage& stage) {
+  run_stage(kEmotionConditionerStage, "reference", need, [&](core::PinnedStage& stage) {
     voice.base_emotion =
         on_cpu(network_of<EmotionConditioner>(stage, kEmotionConditioner)(features.to(device_)));
   });
@@ -158,12 +155,13 @@ torch::Tensor Synthesis::encode_emotion(const audio::Buffer& recording, const Sp
   const auto speech = prepare_emotion(recording);
   torch::Tensor features;
   torch::Tensor emotion;
-  run_stage(
-      kSpeechStage, "reference",
-      speech_workspace_bytes(description_.widths, static_cast<double>(speech.steps()) / kStepsPerSecond),
-      [&](core::PinnedStage& stage) { features = encode_speech(stage, speech, scale); });
+  const double seconds = static_cast<double>(speech.steps()) / kStepsPerSecond;
+  const core::RunFeatures reference{.reference_seconds = seconds};
+  run_stage(kSpeechStage, "reference", {speech_workspace_bytes(description_.widths, seconds), reference},
+            [&](core::PinnedStage& stage) { features = encode_speech(stage, speech, scale); });
   run_stage(kEmotionConditionerStage, "reference",
-            conditioning_workspace_bytes(description_, features.size(1)), [&](core::PinnedStage& stage) {
+            {conditioning_workspace_bytes(description_, features.size(1)), reference},
+            [&](core::PinnedStage& stage) {
               emotion =
                   on_cpu(network_of<EmotionConditioner>(stage, kEmotionConditioner)(features.to(device_)));
             });
@@ -180,11 +178,13 @@ std::string Synthesis::ask_emotion(const ByteBpe& tokenizer, const std::string& 
   request.generation.do_sample = false;  // the likeliest answer: the same text always sounds the same
   request.cancelled = control_.cancelled.get();
   std::vector<std::int64_t> answer;
-  run_stage(kEmotionLlmStage, "emotion_text",
-            emotion_text_workspace_bytes(description_, static_cast<std::int64_t>(prompt.size()), kMostTokens),
-            [&](core::PinnedStage& stage) {
-              answer = network_of<EmotionLlm>(stage, kEmotionLlm).generate(request);
-            });
+  run_stage(
+      kEmotionLlmStage, "emotion_text",
+      {emotion_text_workspace_bytes(description_, static_cast<std::int64_t>(prompt.size()), kMostTokens),
+       {.text_tokens = static_cast<double>(prompt.size())}},
+      [&](core::PinnedStage& stage) {
+        answer = network_of<EmotionLlm>(stage, kEmotionLlm).generate(request);
+      });
   // What comes after a thought, should there be one.
   if (const auto thought = tokenizer.special("</think>")) {
     const auto end = std::find(answer.rbegin(), answer.rend(), *thought).base();
@@ -197,10 +197,12 @@ void Synthesis::generate(std::vector<SegmentResult*> segments, std::size_t first
                          const VoiceFeatures& voice, const torch::Tensor& emotion, Draws& draws) {
   std::size_t longest = 0;
   for (const auto* segment : segments) longest = std::max(longest, segment->text.size());
-  const std::uint64_t workspace =
+  // Nothing is learnt of it: how long the speech gets is not known beforehand, so room for the longest is
+  // taken.
+  const core::WorkspaceNeed need =
       generation_stage_bytes(description_, options_, static_cast<std::int64_t>(longest),
                              static_cast<std::int64_t>(segments.size()), voice.speaker.size(1));
-  run_stage(kGenerationStage, "generation", workspace, [&](core::PinnedStage& stage) {
+  run_stage(kGenerationStage, "generation", need, [&](core::PinnedStage& stage) {
     const auto& gpt = network_of<Gpt>(stage, kGpt);
     const auto speaker = voice.speaker.to(device_);
     const auto feeling = emotion.to(device_);
@@ -233,10 +235,14 @@ void Synthesis::generate(std::vector<SegmentResult*> segments, std::size_t first
 void Synthesis::make_mel(SegmentResult& segment, const VoiceFeatures& voice, Draws& draws) {
   const auto codes = static_cast<std::int64_t>(segment.codes.size());
   const std::int64_t frames = target_frames(codes);
-  const std::uint64_t workspace =
+  const bool guided = options_.cfg_rate > 0;
+  const core::WorkspaceNeed need(
       acoustic_workspace_bytes(description_.widths, description_.config.acoustic.heads, voice.mel.size(2),
-                               frames, options_.cfg_rate > 0);
-  run_stage(kAcousticStage, "flow", workspace, [&](core::PinnedStage& stage) {
+                               frames, guided),
+      // Attention is over both together.
+      {.audio_seconds = static_cast<double>(frames + voice.mel.size(2)) / kMelFramesPerSecond,
+       .beams = guided ? 2.0 : 1.0});
+  run_stage(kAcousticStage, "flow", need, [&](core::PinnedStage& stage) {
     const auto& regulator = network_of<Regulator>(stage, kRegulator);
     const auto content = network_of<SemanticCodebook>(stage, kCodebook)(to_ids(segment.codes, device_)) +
                          regulator.project_latent(segment.latents.to(device_));
@@ -257,7 +263,8 @@ void Synthesis::make_mel(SegmentResult& segment, const VoiceFeatures& voice, Dra
 
 void Synthesis::make_audio(SegmentResult& segment) {
   run_stage(kVocoderStage, "vocoder",
-            vocoder_workspace_bytes(description_.widths, description_.vocoder_config, segment.mel.size(2)),
+            {vocoder_workspace_bytes(description_.widths, description_.vocoder_config, segment.mel.size(2)),
+             {.audio_seconds = static_cast<double>(segment.mel.size(2)) / kMelFramesPerSecond}},
             [&](core::PinnedStage& stage) {
               const auto& vocoder = network_of<Vocoder>(stage, kVocoder);
               const auto audio =

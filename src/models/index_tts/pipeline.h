@@ -74,7 +74,7 @@ class Synthesis {
   void set_progress(double from, double to);
 
  private:
-  void run_stage(StageIndex stage, const char* name, std::uint64_t workspace,
+  void run_stage(StageIndex stage, const char* name, const core::WorkspaceNeed& need,
                  const std::function<void(core::PinnedStage&)>& body);
   void tell(double fraction) const;
   torch::Tensor encode_speech(core::PinnedStage& stage, const audio::SteppedFeatures& features,
@@ -82,6 +82,7 @@ class Synthesis {
 
   const Description& description_;
   core::StageAccess& access_;
+  base::DeviceId device_id_;
   torch::Device device_;
   const SpeakOptions& options_;
   const RunControl& control_;
