@@ -52,17 +52,22 @@ if(_torch_choice STREQUAL "python")
     find_path(GREENROOM_CUDA_INCLUDE cuda_runtime_api.h
       HINTS ${_python_site}/nvidia/cuda_runtime/include ${_python_site}/nvidia/cu13/include
       PATHS /usr/local/cuda/include $ENV{CUDA_HOME}/include)
+    # That header needs one of the compiler's, which Triton brings along too.
+    find_path(GREENROOM_CUDA_CRT_INCLUDE crt/host_defines.h
+      HINTS ${GREENROOM_CUDA_INCLUDE} ${_python_site}/nvidia/cuda_nvcc/include ${_python_site}/nvidia/cu13/include
+        ${_python_site}/triton/backends/nvidia/include)
     file(GLOB _cudart ${_python_site}/nvidia/cuda_runtime/lib/libcudart.so.* ${_python_site}/nvidia/cu13/lib/libcudart.so.*)
     if(_cudart)
       list(GET _cudart 0 GREENROOM_CUDART)
     else()
       find_library(GREENROOM_CUDART cudart PATHS /usr/local/cuda/lib64 $ENV{CUDA_HOME}/lib64)
     endif()
-    if(NOT GREENROOM_CUDA_INCLUDE OR NOT GREENROOM_CUDART)
-      message(FATAL_ERROR "The PyTorch of python3 has CUDA, but the CUDA runtime's header or library was not found. "
-        "Install the package nvidia-cuda-runtime of the same CUDA version with pip, or a CUDA toolkit and set CUDA_HOME.")
+    if(NOT GREENROOM_CUDA_INCLUDE OR NOT GREENROOM_CUDA_CRT_INCLUDE OR NOT GREENROOM_CUDART)
+      message(FATAL_ERROR "The PyTorch of python3 has CUDA, but the CUDA runtime's headers or library were not found. "
+        "Install the packages nvidia-cuda-runtime-cu12 and nvidia-cuda-nvcc-cu12 of PyTorch's CUDA version with pip "
+        "(for CUDA 13 those without -cu12), or a CUDA toolkit and set CUDA_HOME.")
     endif()
-    list(APPEND TORCH_INCLUDE_DIRS ${GREENROOM_CUDA_INCLUDE})
+    list(APPEND TORCH_INCLUDE_DIRS ${GREENROOM_CUDA_INCLUDE} ${GREENROOM_CUDA_CRT_INCLUDE})
     # libtorch_cuda registers its kernels when it is loaded; no symbol of it is named here.
     list(APPEND TORCH_LIBRARIES -Wl,--push-state,--no-as-needed ${_python_torch}/lib/libtorch_cuda.so -Wl,--pop-state
       ${_python_torch}/lib/libc10_cuda.so ${GREENROOM_CUDART})
