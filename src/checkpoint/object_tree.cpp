@@ -19,8 +19,8 @@ constexpr std::size_t kMaxDepth = 256;
 // A value may stand in several places (tied weights, a configuration that all layers share), but the places
 // have to bear some relation to the values: by memo, 150 bytes can name a million.
 constexpr std::size_t kMaxVisits = 2'000'000;
-constexpr std::size_t kFreeVisits = 100'000;
-constexpr std::size_t kVisitsPerValue = 8;
+constexpr std::size_t kFreeVisits = 30'000;
+constexpr std::size_t kVisitsPerValue = 16;
 constexpr std::size_t kMaxNameLength = 4096;
 constexpr std::size_t kMaxTextBytes = 128u << 20;  // over all names and texts, each place counted
 constexpr std::size_t kMaxDimensions = 16;

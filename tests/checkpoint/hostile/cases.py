@@ -111,10 +111,10 @@ def pickle_cases():
     doubling = NONE + put(0) + b"0" + (get(0) + get(0) + TUPLE2 + put(0) + b"0") * 40 + get(0)
     bad("memo_bomb", doubling + STOP, "places")
     # Few bytes that would become hundreds of gigabytes of copies.
-    everywhere = lambda value: LIST + MARK + value + put(0) + get(0) * 50_000 + APPENDS + STOP
-    bad("text_everywhere", everywhere(text("t" * 1_000_000)), "names and texts")
-    bad("bytes_everywhere", everywhere(text(b"t" * 1_000_000 + b"\xff")), "names and texts")
-    bad("class_everywhere", everywhere(name("m", "c" * 1_000_000)), "names and texts")
+    everywhere = lambda value, places: LIST + MARK + value + put(0) + get(0) * places + APPENDS + STOP
+    bad("text_everywhere", everywhere(text("t" * 1_000_000), 20_000), "names and texts")
+    bad("bytes_everywhere", everywhere(text(b"t" * 1_000_000 + b"\xff"), 20_000), "names and texts")
+    bad("class_everywhere", everywhere(name("m", "c" * 1_000_000), 50_000), "places")
     bad("none_flood", NONE * 1_500_000 + STOP, "1000000")
     bad("deep_tuples", NONE + TUPLE1 * 500_000 + STOP, "nested")
     bad("deep_lists", LIST * 300_000 + APPEND * 299_999 + STOP, "nested")
