@@ -26,7 +26,7 @@ HOMES = {
     r"httplib\.h": ("server/http_client", "server/webhook"),
     r"dlfcn\.h": ("devices/nvml", "app/model_library"),
     r"nlohmann/": ("base/json",),
-    r"sndfile\.h": ("audio/file",),
+    r"sndfile\.h": ("audio/file", "audio/encode"),
     r"soxr\.h": ("audio/resample_soxr",),
     r"sqlite3\.h": ("app/sqlite",),
     r"yaml-cpp/": ("app/config", "models/ddsp_svc/config", "models/index_tts/config", "models/index_tts/text/glossary"),
