@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "server/audio_services.h"
 #include "server/context.h"
 #include "server/gate.h"
 #include "server/http_server.h"
@@ -25,7 +26,8 @@ struct Server::Parts {
         board(engine),
         loads(engine, board),
         events(engine, board, {.version = options.version, .max_clients = options.max_event_clients}),
-        context{engine, options, roots, board, loads, events, [this] { return http.is_draining(); }} {
+        context{engine, options, roots, board, loads, events, [this] { return http.is_draining(); }},
+        audio(engine, [this](base::Json job) { events.publish("job", std::move(job)); }) {
     router.set_error_form("/v1/", openai_error);
     add_page_routes(router);
     for (const auto add :
@@ -33,6 +35,11 @@ struct Server::Parts {
           add_plan_routes, add_task_routes, add_hold_routes, add_kserve_routes}) {
       add(router, context);
     }
+    add_voice_routes(router, audio);
+    add_job_routes(router, context, audio);
+    add_convert_routes(router, context, audio);
+    add_speak_routes(router, context, audio);
+    add_openai_routes(router, context, audio);
   }
 
   const ServerOptions options;
@@ -45,6 +52,7 @@ struct Server::Parts {
   ModelLoads loads;
   EventStream events;
   Context context;
+  AudioServices audio;
 };
 
 Server::Server(app::Engine& engine, ServerOptions options)
