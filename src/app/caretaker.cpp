@@ -6,8 +6,6 @@
 #include <chrono>
 #include <utility>
 
-#include "base/error.h"
-
 namespace greenroom::app {
 namespace {
 
@@ -21,10 +19,9 @@ std::uint64_t excess(std::uint64_t used, std::uint64_t total, double threshold_p
 
 }  // namespace
 
-Caretaker::Caretaker(core::Manager& manager,
-                     const std::vector<std::shared_ptr<const devices::Device>>& devices,
+Caretaker::Caretaker(core::Manager& manager, const base::Clock& clock, std::function<MemoryReadings()> read,
                      std::function<GpuSettings()> settings)
-    : manager_(manager), devices_(devices), settings_(std::move(settings)) {}
+    : manager_(manager), clock_(clock), read_(std::move(read)), settings_(std::move(settings)) {}
 
 std::uint64_t Caretaker::look() {
   const auto settings = settings_();
@@ -36,23 +33,20 @@ std::uint64_t Caretaker::look() {
 
 std::uint64_t Caretaker::relieve_pressure(double threshold_percent) {
   std::uint64_t relieved = 0;
-  const auto memory = manager_.memory();
-  for (const auto& device : devices_) {
-    devices::DeviceMemory reading;
-    try {
-      reading = device->memory();
-    } catch (const base::Error&) {  // a lost device: its ledger still counts
-    }
-    std::uint64_t wanted = excess(reading.used(), reading.total, threshold_percent);
-    for (const auto& ours : memory) {
-      if (ours.device != device->id()) continue;
-      wanted = std::max(wanted, excess(ours.totals.used(), ours.totals.capacity, threshold_percent));
+  const MemoryReadings readings = read_();
+  const bool is_news = readings.at > relieved_at_.load();
+  for (const auto& ours : manager_.memory()) {
+    std::uint64_t wanted = excess(ours.totals.used(), ours.totals.capacity, threshold_percent);
+    const auto reading = readings.memory.find(ours.device);
+    if (is_news && reading != readings.memory.end()) {
+      wanted = std::max(wanted, excess(reading->second.used(), reading->second.total, threshold_percent));
     }
     if (wanted == 0) continue;
     relieved += manager_.relieve(
-        device->id(), wanted,
-        fmt::format("{} is more than {:.0f} % full", base::to_string(device->id()), threshold_percent));
+        ours.device, wanted,
+        fmt::format("{} is more than {:.0f} % full", base::to_string(ours.device), threshold_percent));
   }
+  if (relieved > 0) relieved_at_.store(clock_.now());
   return relieved;
 }
 

@@ -87,7 +87,8 @@ Engine::Engine(Config config)
   std::vector<DeviceId> devices;
   for (const auto& device : discovery_.devices) devices.push_back(device->id());
   requests_ = std::make_unique<Requests>(*manager_, clock_, *recovery_, devices, config_.queue);
-  caretaker_ = std::make_unique<Caretaker>(*manager_, discovery_.devices, [this] { return gpu_settings(); });
+  caretaker_ = std::make_unique<Caretaker>(
+      *manager_, clock_, [this] { return memory_readings(); }, [this] { return gpu_settings(); });
   monitoring_ = make_monitoring();
   constexpr std::chrono::seconds kInterval{2};
   auto_management_ = std::make_unique<core::AutoManagement>(clock_, kInterval, duties());

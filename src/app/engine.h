@@ -209,6 +209,8 @@ class Engine {
   std::chrono::nanoseconds quiet_time() const;
   std::unique_ptr<Monitoring> make_monitoring();
   MetricsState metrics_state() const;
+  // The monitor's newest while it runs, so that a driver that hangs holds nobody up; else asked now.
+  MemoryReadings memory_readings() const;
   // Runs one inference, which returns the times of its stages, and counts it.
   void measured(const std::string& model_type, const std::function<std::vector<models::StageTime>()>& infer);
 

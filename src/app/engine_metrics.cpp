@@ -130,6 +130,44 @@ void write_models(MetricWriter& writer, const MetricsState& state) {
   }
 }
 
+void write_queues(MetricWriter& writer, const MetricsState& state) {
+  using Stats = core::QueueStats;
+  using Value = double (*)(const Stats&);
+  const std::tuple<const char*, MetricWriter::Type, const char*, Value> families[] = {
+      {"greenroom_queue_waiting", kGauge, "Requests that wait for their turn on a device.",
+       [](const Stats& stats) { return static_cast<double>(stats.waiting); }},
+      {"greenroom_queue_running", kGauge, "Requests that run on a device.",
+       [](const Stats& stats) { return static_cast<double>(stats.running); }},
+      {"greenroom_queue_oldest_wait_seconds", kGauge, "How long the oldest of those waiting has waited.",
+       [](const Stats& stats) { return stats.oldest_wait_seconds; }},
+      {"greenroom_queue_begun_total", kCounter, "Requests that got their turn.",
+       [](const Stats& stats) { return static_cast<double>(stats.begun); }},
+      {"greenroom_queue_wait_seconds_total", kCounter, "Time that those waited for it.",
+       [](const Stats& stats) { return stats.wait_seconds; }},
+      {"greenroom_queue_swaps_total", kCounter, "Models brought in while requests of others stood back.",
+       [](const Stats& stats) { return static_cast<double>(stats.swaps); }},
+  };
+  for (const auto& [name, type, help, value] : families) {
+    writer.family(name, type, help);
+    for (const auto& [device, stats] : state.queues) {
+      writer.value({{"device", base::to_string(device)}}, value(stats));
+    }
+  }
+  writer.family(
+      "greenroom_queue_turned_away_total", kCounter,
+      "Requests that never got their turn: the queue was full (busy), their deadline passed (expired), "
+      "they were cancelled, or their model could not be loaded (failed).");
+  for (const auto& [device, stats] : state.queues) {
+    const std::pair<const char*, std::uint64_t> reasons[] = {{"busy", stats.refused},
+                                                             {"expired", stats.expired},
+                                                             {"cancelled", stats.cancelled},
+                                                             {"failed", stats.failed}};
+    for (const auto& [reason, count] : reasons) {
+      writer.value({{"device", base::to_string(device)}, {"reason", reason}}, static_cast<double>(count));
+    }
+  }
+}
+
 void write_monitor(MetricWriter& writer, const MetricsState& state) {
   writer.family("greenroom_monitor_interval_seconds", kGauge, "Time between two samples of the devices.");
   writer.value({}, state.monitor_interval_seconds);
@@ -182,6 +220,7 @@ EngineMetrics::EngineMetrics(std::string version, std::function<MetricsState()> 
     write_ledgers(writer, now);
     write_components(writer, now);
     write_models(writer, now);
+    write_queues(writer, now);
     write_monitor(writer, now);
   });
 }

@@ -7,6 +7,7 @@
 
 #include "core/event.h"
 #include "core/ledger.h"
+#include "core/request_queue.h"
 #include "core/snapshot.h"
 #include "monitor/memory_monitor.h"
 #include "monitor/metrics.h"
@@ -22,6 +23,7 @@ struct MetricsState {
   monitor::MonitorFigures monitor;
   double monitor_interval_seconds = 0;
   std::map<std::pair<std::string, std::string>, monitor::AlertLevel> firing;
+  std::map<base::DeviceId, core::QueueStats> queues;
 };
 
 // Thread-safe.

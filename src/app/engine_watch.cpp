@@ -29,6 +29,25 @@ std::unique_ptr<Monitoring> Engine::make_monitoring() {
                                       std::move(hooks));
 }
 
+MemoryReadings Engine::memory_readings() const {
+  MemoryReadings readings{clock_.now(), {}};
+  if (const auto sample = monitoring_->latest()) {
+    readings.at = sample->at;
+    for (const auto& reading : sample->readings) {
+      if (reading.memory && reading.answers) readings.memory[reading.device] = *reading.memory;
+    }
+    return readings;
+  }
+  for (const auto& device : discovery_.devices) {
+    try {
+      readings.memory[device->id()] = device->memory();
+    } catch (const base::Error& error) {  // a lost device: its ledger still counts
+      base::log(base::LogLevel::kDebug, "app", error.what());
+    }
+  }
+  return readings;
+}
+
 MetricsState Engine::metrics_state() const {
   MetricsState state;
   state.uptime_seconds = std::chrono::duration<double>(clock_.now() - started_).count();
@@ -42,6 +61,7 @@ MetricsState Engine::metrics_state() const {
   state.monitor = monitoring_->monitor().figures();
   state.monitor_interval_seconds = config_.monitoring.interval_seconds;
   state.firing = monitoring_->monitor().firing();
+  state.queues = requests_->stats();
   return state;
 }
 

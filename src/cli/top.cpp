@@ -37,6 +37,7 @@ struct View {
   std::string source;
   std::vector<monitor::Reading> readings;
   std::vector<base::Json> models;  // as the daemon's status has them; none without a daemon
+  std::vector<base::Json> queues;  // the same; of devices where something waits or runs
 };
 
 // Where views come from: the daemon on the configured port when there is one, else this machine's devices.
@@ -75,6 +76,9 @@ class Source {
       const auto status = base::parse_json(*body, "status");
       for (const auto& device : status.at("devices")) view.readings.push_back(server::reading_from(device));
       for (const auto& model : status.at("models")) view.models.push_back(model);
+      for (const auto& queue : status.at("queue")) {
+        if (queue.at("waiting") != 0 || queue.at("running") != 0) view.queues.push_back(queue);
+      }
       view.source =
           fmt::format(fmt::runtime(either(language_, "{}:{}, up {:.0f} s", "{}:{}，已运行 {:.0f} 秒")),
                       config_.host, config_.port, status.at("uptime_seconds").get<double>());
@@ -175,10 +179,20 @@ std::vector<std::string> draw(const View& view, const Charts& charts, const Size
     const auto bytes = model.is_object() && model.contains("bytes") && model["bytes"].is_number_unsigned()
                            ? base::format_bytes(model["bytes"].get<std::uint64_t>())
                            : "";
-    lines.push_back(row(text_of(model, "id"), text_of(model, "status"), text_of(model, "device"), bytes,
-                        text_of(model, "holds"), text_of(model, "leases"), text_of(model, "waiting")));
+    const bool is_placed = model.is_object() && model.contains("placed");
+    lines.push_back(row(text_of(model, "id"), text_of(model, "status"),
+                        text_of(model, is_placed ? "placed" : "device"), bytes, text_of(model, "holds"),
+                        text_of(model, "leases"), text_of(model, "waiting")));
   }
   if (view.models.empty()) lines.emplace_back(either(language, "no model is loaded", "没有已加载的模型"));
+  if (!view.queues.empty()) lines.emplace_back();
+  for (const auto& queue : view.queues) {
+    lines.push_back(
+        fmt::format(fmt::runtime(either(language, "requests on {}: {} running, {} of at most {} waiting",
+                                        "{} 上的请求：{} 个运行中，{} 个等待（最多 {} 个）")),
+                    text_of(queue, "device"), text_of(queue, "running"), text_of(queue, "waiting"),
+                    text_of(queue, "limit")));
+  }
   return lines;
 }
 

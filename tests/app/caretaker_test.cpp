@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "devices/simulated_device.h"
 #include "support/fake_clock.h"
 #include "support/fake_model.h"
 #include "support/temp_dir.h"
@@ -14,10 +13,6 @@ namespace {
 class CaretakerTest : public testing::Test {
  protected:
   CaretakerTest() {
-    auto device =
-        std::make_shared<devices::SimulatedDevice>(base::DeviceId{}, devices::DeviceMemory{1000, 1000});
-    device_ = device.get();
-    devices_.push_back(std::move(device));
     for (const char* name : {"old", "new"}) {
       auto model = std::make_shared<test::FakeModel>(
           heap_,
@@ -32,11 +27,17 @@ class CaretakerTest : public testing::Test {
   test::TempDir dir_;
   test::FakeClock clock_;
   std::shared_ptr<test::FakeHeap> heap_ = std::make_shared<test::FakeHeap>();
-  std::vector<std::shared_ptr<const devices::Device>> devices_;
-  devices::SimulatedDevice* device_ = nullptr;
+  std::optional<devices::DeviceMemory> reading_{{1000, 1000}};
+  base::Clock::TimePoint read_at_ = base::Clock::TimePoint::max();  // always news
   core::Manager manager_{{{base::DeviceId{}, 1000}}, clock_};
   GpuSettings settings_;
-  Caretaker caretaker_{manager_, devices_, [this] { return settings_; }};
+  Caretaker caretaker_{manager_, clock_,
+                       [this] {
+                         MemoryReadings readings{read_at_, {}};
+                         if (reading_) readings.memory[base::DeviceId{}] = *reading_;
+                         return readings;
+                       },
+                       [this] { return settings_; }};
 };
 
 TEST_F(CaretakerTest, FreesNothingWithoutNeed) {
@@ -54,10 +55,20 @@ TEST_F(CaretakerTest, FreesWhatWasIdleForTooLong) {
 }
 
 TEST_F(CaretakerTest, UnderPressureIdleModelsGoAtOnceAndNoMoreThanNeeded) {
-  device_->set_memory({1000, 140});  // another program took memory
+  reading_ = {1000, 140};  // another program took memory
   EXPECT_EQ(caretaker_.look(), 300U);
   EXPECT_FALSE(is_loaded("old"));
   EXPECT_TRUE(is_loaded("new"));
+}
+
+TEST_F(CaretakerTest, AReadingFromBeforeTheReliefIsNotActedOnTwice) {
+  reading_ = {1000, 140};
+  read_at_ = clock_.now();
+  clock_.advance(std::chrono::seconds(1));
+  EXPECT_EQ(caretaker_.look(), 300U);
+  EXPECT_EQ(caretaker_.look(), 0U);
+  read_at_ = clock_.now() + std::chrono::seconds(1);  // it is still that full
+  EXPECT_EQ(caretaker_.look(), 300U);
 }
 
 TEST_F(CaretakerTest, OwnBooksAreReasonEnough) {
@@ -66,14 +77,14 @@ TEST_F(CaretakerTest, OwnBooksAreReasonEnough) {
 }
 
 TEST_F(CaretakerTest, ALostDeviceIsNoObstacle) {
-  device_->set_lost(true);
+  reading_.reset();
   settings_.cleanup_threshold_percent = 20;
   EXPECT_EQ(caretaker_.look(), 600U);
 }
 
 TEST_F(CaretakerTest, DoesNothingWhenItIsSwitchedOff) {
   settings_.auto_cleanup_enabled = false;
-  device_->set_memory({1000, 0});
+  reading_ = {1000, 0};
   clock_.advance(std::chrono::hours(10));
   EXPECT_EQ(caretaker_.look(), 0U);
 }
