@@ -127,6 +127,20 @@ std::string text_of(const base::Json& json, const char* name) {
   return json[name].is_string() ? harmless(json[name].get<std::string>()) : json[name].dump();
 }
 
+std::string state_of(const base::Json& model, Language language) {
+  constexpr std::pair<const char*, const char*> kStates[] = {{"unloaded", "未加载"},
+                                                             {"loading", "加载中"},
+                                                             {"loaded", "已加载"},
+                                                             {"unloading", "卸载中"},
+                                                             {"error", "出错"}};
+  std::string state = text_of(model, "status");
+  if (language != Language::kChinese) return state;
+  for (const auto& [english, chinese] : kStates) {
+    if (state == english) return chinese;
+  }
+  return state;
+}
+
 // The end of a path says more than its beginning.
 std::string shortened(const std::string& text, std::size_t columns) {
   if (display_width(text) <= columns) return fit(text, columns);
@@ -180,7 +194,7 @@ std::vector<std::string> draw(const View& view, const Charts& charts, const Size
                            ? base::format_bytes(model["bytes"].get<std::uint64_t>())
                            : "";
     const bool is_placed = model.is_object() && model.contains("placed");
-    lines.push_back(row(text_of(model, "id"), text_of(model, "status"),
+    lines.push_back(row(text_of(model, "id"), state_of(model, language),
                         text_of(model, is_placed ? "placed" : "device"), bytes, text_of(model, "holds"),
                         text_of(model, "leases"), text_of(model, "waiting")));
   }
