@@ -11,6 +11,8 @@ lint_packages=(clang-14 clang-format-14 clang-tidy-14)
 fuzz_packages=(clang-14 libclang-rt-14-dev)
 test_packages=(python3-torch)
 metrics_test_packages=(prometheus)
+web_packages=(nodejs npm)
+web_test_packages=(chromium fonts-noto-cjk)
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -47,6 +49,15 @@ uses_python_torch() {
   [[ $python_torch == yes ]]
 }
 
+# Node.js builds the page. Whichever is there will do, from 18 on; GREENROOM_WEB=OFF does without, and without the page.
+install_web_packages() {
+  [[ ${GREENROOM_WEB:-ON} != OFF ]] || return 0
+  if command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18)'; then
+    return 0
+  fi
+  install "${web_packages[@]}"
+}
+
 install_build_packages() {
   install "${build_packages[@]}"
   uses_python_torch || [[ ${GREENROOM_TORCH:-auto} == off ]] || install "${torch_packages[@]}"
@@ -59,6 +70,7 @@ build() {
   shift
   mkdir -p "$root/build"
   [[ -n ${GREENROOM_TORCH:-} && $preset == default ]] && options+=("-DGREENROOM_TORCH=$GREENROOM_TORCH")
+  [[ -n ${GREENROOM_WEB:-} && $preset == default ]] && options+=("-DGREENROOM_WEB=$GREENROOM_WEB")
   (($#)) && targets=(--target "$@")
   { sleep 2 </dev/null >/dev/null 2>&1; say "building ($preset); the first time takes some minutes"; } &
   local notice=$! failed=
