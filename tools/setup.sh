@@ -63,6 +63,14 @@ install_build_packages() {
   uses_python_torch || [[ ${GREENROOM_TORCH:-auto} == off ]] || install "${torch_packages[@]}"
 }
 
+# The official OpenAI client, which a test runs by node.
+install_openai_client() {
+  [[ ! -d $root/tests/openai/node_modules/openai ]] || return 0
+  command -v npm >/dev/null || install nodejs npm
+  say "installing the openai client of the tests"
+  (cd "$root/tests/openai" && npm ci --silent >&2)
+}
+
 # build PRESET [TARGET...]: configures and builds. Says so when that takes a while, shows the output only when it
 # fails.
 build() {

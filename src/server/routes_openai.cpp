@@ -138,7 +138,8 @@ void add_openai_routes(Router& router, const Context& context, AudioServices& au
   router.add("POST", "/v1/audio/speech",
              [context, &audio](Request& request) {
                const auto asked = read_order(context, audio, request);
-               if (asked.delivery != Delivery::kWhole) return stream(context.engine, asked, request.is_abandoned);
+               if (asked.delivery != Delivery::kWhole)
+                 return stream(context.engine, asked, request.is_abandoned);
                const auto cancelled = std::make_shared<std::atomic<bool>>(false);
                const AbandonWatch watch(request.is_abandoned, cancelled);
                return audio_response(speak(context.engine, *asked.order, cancelled, {}));
@@ -153,11 +154,14 @@ void add_openai_routes(Router& router, const Context& context, AudioServices& au
                return Response::json({{"object", "list"}, {"data", std::move(list)}});
              },
              {.errors = openai_error});
-  router.add("GET", "/v1/models/{id}",
-             [&engine](Request& request) {
-               const auto id = speech_model(engine, request.part("id"));
-               return Response::json(model_entry(*engine.registry().find(id)));
-             },
+  const auto model = [&engine](const std::string& id) {
+    return Response::json(model_entry(*engine.registry().find(speech_model(engine, id))));
+  };
+  router.add("GET", "/v1/models/{id}", [model](Request& request) { return model(request.part("id")); },
+             {.errors = openai_error});
+  // The official client does not encode the slash of an id.
+  router.add("GET", "/v1/models/{folder}/{name}",
+             [model](Request& request) { return model(request.part("folder") + "/" + request.part("name")); },
              {.errors = openai_error});
 }
 
