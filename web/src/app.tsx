@@ -5,6 +5,7 @@ import { keyNeeded, useKey } from "./api/client";
 import * as format from "./format";
 import { chooseLanguage, language, t } from "./i18n";
 import { kViews, type View, view } from "./route";
+import { endPreview } from "./state/plan";
 import { chooseTheme, type Theme, theme } from "./state/preferences";
 import { alerts, connection, isStale, nowMs, orderedDevices, ready, reconnect, sampleAgeSeconds, status } from "./state/store";
 import { MemoryBar } from "./ui/bar";
@@ -209,6 +210,7 @@ export function App() {
     document.title = `${title} · greenroom`;
   }, [title]);
   useEffect(() => {
+    endPreview(); // what asked for it is gone
     if (first.current) first.current = false;
     else main.current?.focus({ preventScroll: true });
     scrollTo({ top: 0 });

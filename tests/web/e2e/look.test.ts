@@ -142,6 +142,19 @@ describe("what is served", () => {
 });
 
 describe("another daemon", () => {
+  it("makes its demo models in one click", async () => {
+    const empty = await temporaryFolder();
+    const other = await Daemon.start(empty);
+    const { page, context, watch } = await visit(browser, other.url);
+    await page.getByRole("button", { name: "Make demo models" }).click();
+    await page.locator("li.model", { hasText: "alto" }).waitFor();
+    await page.locator("li.model", { hasText: "tenor" }).waitFor();
+    expect(watch.complaints).toEqual([]);
+    await context.close();
+    await other.stop();
+    await removeFolder(empty);
+  });
+
   it("that asks for a key is asked with it", async () => {
     const empty = await temporaryFolder();
     const other = await Daemon.start(empty, ["--api-key", "a key that nobody guesses"]);

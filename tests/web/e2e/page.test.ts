@@ -1,8 +1,9 @@
 // A person's way through the page, against the real daemon.
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import type { Device, Model } from "../../../web/src/api/types";
-import { Daemon, kPatience, launch, makeDemoModels, open, removeFolder, temporaryFolder, type Visit, visit } from "./support";
+import { Daemon, kPatience, kRecording, launch, makeDemoModels, open, removeFolder, temporaryFolder, type Visit, visit } from "./support";
 
 let browser: Browser;
 let home: string;
@@ -201,6 +202,60 @@ describe("activity", () => {
     expect(await feed.getByText("alto loaded").count()).toBe(0);
     await page.getByRole("button", { name: "tasks" }).click();
     await feed.getByText("duet task preloaded").first().waitFor();
+  });
+});
+
+describe("try it", () => {
+  const output = (): Locator => page.getByRole("slider", { name: /^Waveform and spectrogram of Output/ });
+
+  it("converts a recording, to look at, to hear and to keep", async () => {
+    await open(page, "try");
+    await page.locator("#convert-file").setInputFiles(kRecording);
+    await page.getByRole("slider", { name: /^Waveform and spectrogram of Input: Front_Center\.wav/ }).waitFor();
+    await page.getByRole("button", { name: "Convert", exact: true }).click();
+    await output().waitFor();
+    const drawn = await output().locator("canvas").evaluate((canvas: HTMLCanvasElement) => {
+      const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+      return new Set(data).size;
+    });
+    expect(drawn).toBeGreaterThan(10);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: /^Download: Front_Center-/ }).click()]);
+    const file = await readFile((await download.path())!);
+    expect(file.subarray(0, 4).toString()).toBe("RIFF");
+    expect(file.length).toBeGreaterThan(44 + 16000);
+  });
+
+  it("compares the last two", async () => {
+    await page.getByLabel("Key, semitones").fill("7");
+    await page.getByRole("button", { name: "Convert", exact: true }).click();
+    await page.getByRole("heading", { name: "The last two, side by side" }).waitFor();
+    const decks = page.locator(".compare audio");
+    await page.locator(".compare").getByRole("button", { name: /^Play: A/ }).click();
+    await page.getByRole("button", { name: "Switch" }).click();
+    await vi.waitFor(async () => expect(await decks.nth(0).evaluate((audio: HTMLAudioElement) => audio.paused)).toBe(true), kPatience);
+    expect(await decks.nth(0).evaluate((audio: HTMLAudioElement) => audio.currentTime)).toBeGreaterThanOrEqual(0);
+  });
+
+  it("records from the microphone", async () => {
+    await page.getByRole("button", { name: /^Take it out: Input/ }).click();
+    await page.getByRole("button", { name: "Record", exact: true }).click();
+    await page.getByRole("button", { name: /Recording 1 s/ }).click();
+    await page.getByRole("slider", { name: /^Waveform and spectrogram of Input: recording-.*wav/ }).waitFor();
+  });
+
+  it("speaks a text in a voice that was added", async () => {
+    await daemon.post("/api/v1/models", { path: path.join(home, "demo/index_tts"), id: "speaker" });
+    await page.getByRole("button", { name: "Speak a text" }).click();
+    await page.getByRole("button", { name: "Add a voice" }).click();
+    await page.locator("#voice-file").setInputFiles(kRecording);
+    await page.getByLabel("Name of the voice").fill("Centre");
+    await page.getByRole("button", { name: "Keep this voice" }).click();
+    await page.getByLabel("Reference voice").filter({ hasText: "Centre" }).waitFor();
+    await page.getByLabel("Text", { exact: true }).fill("你好");
+    await page.getByText("More options").click();
+    await page.getByLabel("Diffusion steps").fill("2");
+    await page.getByRole("button", { name: "Speak", exact: true }).click();
+    await output().waitFor();
   });
 });
 

@@ -49,7 +49,10 @@ function owner(segment: Segment): string {
   return t.value.segOwnedBy(displayName(component.models[0] ?? ""));
 }
 
-const pieceName = (segment: Segment): string => (segment.kind === "own" ? displayName(segment.model ?? "") : title(segment));
+function pieceName(segment: Segment): string {
+  if (segment.kind === "ghost") return preview.value?.name ?? title(segment);
+  return segment.kind === "own" ? displayName(segment.model ?? "") : title(segment);
+}
 
 function describe(segment: Segment): string {
   const component = segment.component;
