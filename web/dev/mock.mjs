@@ -105,7 +105,7 @@ if (!empty) {
   Object.assign(models[4], { status: "error", error: "'/models/voices/soprano/config.yaml' names the encoder '/models/pretrain/contentvec/hubert.pt', which is not there", remedy: "Put the file there, or name its folder with --pretrain-dir." });
 }
 const settings = [
-  { name: "gpu.auto_cleanup_enabled", value: true, default: true, kept: false, type: "bool", description: "Free what is idle", live: true },
+  { name: "gpu.auto_cleanup_enabled", value: true, default: true, kept: false, type: "switch", description: "Free what is idle", live: true },
   { name: "gpu.idle_timeout_minutes", value: 20, default: 30, kept: true, type: "number", min: 0, max: 100000, unit: "minutes", description: "", live: true },
   { name: "gpu.cleanup_threshold_percent", value: 85, default: 85, kept: false, type: "number", min: 0, max: 100, unit: "%", description: "", live: true },
   { name: "gpu.eviction_policy", value: "cost", default: "cost", kept: false, type: "choice", choices: ["cost", "lru"], description: "", live: false },

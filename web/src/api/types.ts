@@ -210,7 +210,7 @@ export interface Setting {
   value: SettingValue;
   default: SettingValue;
   kept: boolean;
-  type: "bool" | "number" | "choice" | "text";
+  type: "switch" | "number" | "whole_number" | "choice" | "text";
   min?: number;
   max?: number;
   choices?: string[];

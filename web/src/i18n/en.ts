@@ -281,6 +281,7 @@ export const en = {
   settingGroup: {
     cleanup: "Freeing memory",
     loading: "Loading and making room",
+    requests: "Requests",
     monitoring: "Watching",
     alerts: "Alerts",
     speech: "Speech",
@@ -293,6 +294,8 @@ export const en = {
     "gpu.max_memory_usage_percent": "Fill a device at most this far",
     "gpu.eviction_policy": "Who goes first when room is needed",
     "gpu.min_residence_seconds": "What came more recently goes last",
+    "gpu.max_waiting_requests": "So many may wait for a device",
+    "gpu.concurrent_requests": "So many run on a device at once",
     "gpu.host_cache_mb": "Host memory for weights that left a GPU",
     "gpu.memory_monitoring_enabled": "Watch the devices",
     "gpu.memory_monitoring_interval": "Time between two readings",

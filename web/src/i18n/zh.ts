@@ -273,6 +273,7 @@ export const zh: Dictionary = {
   settingGroup: {
     cleanup: "释放内存",
     loading: "加载与腾出空间",
+    requests: "请求",
     monitoring: "监测",
     alerts: "警报",
     speech: "语音",
@@ -285,6 +286,8 @@ export const zh: Dictionary = {
     "gpu.max_memory_usage_percent": "设备最多使用到",
     "gpu.eviction_policy": "需要空间时先移走",
     "gpu.min_residence_seconds": "加载不足此时间的最后移走",
+    "gpu.max_waiting_requests": "每个设备最多排队的请求",
+    "gpu.concurrent_requests": "每个设备同时运行的请求",
     "gpu.host_cache_mb": "用于存放移出权重的主机内存",
     "gpu.memory_monitoring_enabled": "监测设备",
     "gpu.memory_monitoring_interval": "读数间隔",

@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import { asProblem, call, curl, type Problem } from "../api/client";
 import type { Setting, SettingValue } from "../api/types";
 import * as format from "../format";
-import { t } from "../i18n";
+import { language, t } from "../i18n";
 import { settings } from "../state/store";
 import { Icon } from "../ui/icon";
 import { Button, CopyCurl, ProblemBox, problemText } from "../ui/parts";
@@ -13,12 +13,13 @@ const kGroups: [string, RegExp][] = [
   ["cleanup", /^gpu\.(auto_cleanup|idle_timeout|cleanup_)/],
   ["alerts", /^gpu\.alert_/],
   ["monitoring", /^gpu\.memory_/],
+  ["requests", /^gpu\.(max_waiting|concurrent)_requests/],
   ["loading", /^gpu\./],
   ["speech", /^(index_tts|ddsp_svc|audio)\./],
 ];
 
 export const groupOf = (name: string): string => kGroups.find(([, pattern]) => pattern.test(name))?.[0] ?? "other";
-const kGroupOrder = ["cleanup", "loading", "monitoring", "alerts", "speech", "other"];
+const kGroupOrder = ["cleanup", "loading", "requests", "monitoring", "alerts", "speech", "other"];
 
 const nameOf = (setting: Setting): string => t.value.setting[setting.name] ?? (setting.description || setting.name);
 
@@ -37,11 +38,12 @@ const kUnits: Record<string, { en: string; zh: string }> = {
   seconds: { en: "s", zh: "秒" },
   s: { en: "s", zh: "秒" },
   percent: { en: "%", zh: "%" },
+  requests: { en: "", zh: "个" },
 };
 
 function shownUnit(setting: Setting): string {
   const unit = unitOf(setting);
-  return kUnits[unit]?.[t.value.settingOn === "on" ? "en" : "zh"] ?? unit;
+  return kUnits[unit]?.[language.value] ?? unit;
 }
 
 function valueText(setting: Setting, value: SettingValue): string {
@@ -57,7 +59,7 @@ function Control({ setting, id, save }: { setting: Setting; id: string; save: (v
     clearTimeout(waiting.current);
     waiting.current = setTimeout(() => save(value), 500);
   };
-  if (setting.type === "bool") {
+  if (setting.type === "switch") {
     return (
       <input
         id={id}
@@ -80,14 +82,14 @@ function Control({ setting, id, save }: { setting: Setting; id: string; save: (v
       </select>
     );
   }
-  if (setting.type === "number") {
+  if (setting.type === "number" || setting.type === "whole_number") {
     const unit = shownUnit(setting);
     return (
       <span class="with-unit">
         <input
           id={id}
           type="number"
-          step="any"
+          step={setting.type === "number" ? "any" : 1}
           min={setting.min}
           max={setting.max}
           value={setting.value === null ? "" : String(setting.value)}
