@@ -23,7 +23,7 @@ ALLOWED = {
 # A foreign header, and the only places that may include it.
 HOMES = {
     r"(torch|ATen|c10)/": ("nn/", "models/"),
-    r"httplib\.h": ("server/http_client", "server/webhook"),
+    r"httplib\.h": ("server/http_audio", "server/http_client", "server/webhook"),
     r"dlfcn\.h": ("devices/nvml", "app/model_library"),
     r"nlohmann/": ("base/json",),
     r"sndfile\.h": ("audio/file", "audio/encode"),

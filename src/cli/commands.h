@@ -19,7 +19,9 @@ inline constexpr const char* kVersion = GREENROOM_VERSION;
 struct ConvertArguments {
   std::filesystem::path model, input, output;
   models::ConvertOptions options;
+  std::string speaker_mix;  // as it was written
   bool timings = false;
+  bool local = false;  // not by the daemon
 };
 
 struct SpeakArguments {
@@ -29,6 +31,7 @@ struct SpeakArguments {
   std::optional<std::string> emotion_text;  // empty: the text itself
   models::SpeakOptions options;
   bool timings = false;
+  bool local = false;  // not by the daemon
 };
 
 struct EstimateArguments {

@@ -119,6 +119,7 @@ void add_convert_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--threads", arguments.threads, "CPU threads (default: all cores)")
       ->check(CLI::Range(1, 1024));
   command.add_flag("--timings", arguments.convert.timings, "Print the time of each stage");
+  command.add_flag("--local", arguments.convert.local, "Here, also when a daemon runs");
   command.add_option("IN", arguments.convert.input, "A recording, any format libsndfile reads")->required();
   command.add_option("OUT", arguments.convert.output, "Where to write: .wav or .flac")->required();
 }
@@ -147,8 +148,16 @@ app::Config make_config(const Arguments& arguments) {
   return config;
 }
 
+// Settings of a process of its own, which a daemon does not take from a request.
+bool runs_here(const Arguments& arguments) {
+  return !arguments.device.empty() || arguments.threads > 0 || !arguments.precision.empty() ||
+         !arguments.search_dirs.empty() || !arguments.budgets.empty() || !arguments.pretrain_dir.empty();
+}
+
 ConvertArguments finish_convert(const CLI::App& command, Arguments& arguments) {
   auto& options = arguments.convert.options;
+  arguments.convert.speaker_mix = arguments.speaker_mix;
+  arguments.convert.local |= runs_here(arguments);
   if (!arguments.speaker_mix.empty()) options.speaker_mix = parse_speaker_mix(arguments.speaker_mix);
   if (command.count("--steps") > 0) options.steps = arguments.steps;
   if (command.count("--t-start") > 0) options.t_start = arguments.t_start;
@@ -182,6 +191,7 @@ int dispatch(CLI::App& program, Arguments& arguments) {
     return run_convert(config, finish_convert(*convert, arguments));
   }
   if (auto* speak = program.get_subcommand("speak"); speak->parsed()) {
+    arguments.speak.arguments.local |= runs_here(arguments);
     return run_speak(config, finish_speak(*speak, arguments.speak));
   }
   const auto dtype = checkpoint::parse_dtype(arguments.dtype);

@@ -10,6 +10,7 @@
 #include "audio/file.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "cli/by_daemon.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/output_file.h"
@@ -89,11 +90,51 @@ std::uint64_t resident_bytes(const app::Engine& engine) {
   return resident;
 }
 
+std::string flag_text(bool value) {
+  return value ? "true" : "false";
+}
+
+int speak_by_daemon(Daemon& daemon, const SpeakArguments& arguments, const models::SpeakRequest& request) {
+  const auto& options = arguments.options;
+  server::AudioJob job;
+  job.path = "/api/v1/speak";
+  job.files = {{"file", arguments.voice}};
+  job.fields = {{"text", request.text},
+                {"emotion_weight", number_text(options.emotion_weight)},
+                {"emotion_bias", flag_text(options.emotion_bias)},
+                {"use_random", flag_text(options.use_random)},
+                {"do_sample", flag_text(options.do_sample)},
+                {"num_beams", std::to_string(options.num_beams)},
+                {"temperature", number_text(options.temperature)},
+                {"top_p", number_text(options.top_p)},
+                {"top_k", std::to_string(options.top_k)},
+                {"repetition_penalty", number_text(options.repetition_penalty)},
+                {"length_penalty", number_text(options.length_penalty)},
+                {"typical_sampling", flag_text(options.typical_sampling)},
+                {"typical_mass", number_text(options.typical_mass)},
+                {"max_mel_tokens", std::to_string(options.max_mel_tokens)},
+                {"max_text_tokens_per_segment", std::to_string(options.max_text_tokens_per_segment)},
+                {"quick_streaming_tokens", std::to_string(options.quick_streaming_tokens)},
+                {"interval_silence_ms", std::to_string(options.interval_silence_ms)},
+                {"diffusion_steps", std::to_string(options.diffusion_steps)},
+                {"cfg_rate", number_text(options.cfg_rate)},
+                {"seed", std::to_string(options.seed)}};
+  if (!arguments.emotion_audio.empty()) job.files.emplace_back("emotion_audio", arguments.emotion_audio);
+  if (request.use_emotion_text) job.fields.emplace_back("emotion_text", request.emotion_text);
+  if (!request.emotion_vector.empty()) {
+    job.fields.emplace_back("emotion_vector", base::Json(request.emotion_vector).dump());
+  }
+  return run_by_daemon(daemon, std::move(job), "speaking", arguments.output, arguments.timings);
+}
+
 }  // namespace
 
 int run_speak(const app::Config& config, const SpeakArguments& arguments) {
   check_output(arguments.output);
   const auto request = make_request(arguments);
+  if (auto daemon = find_daemon(config, arguments.local, arguments.model.string()); daemon.client) {
+    return speak_by_daemon(daemon, arguments, request);
+  }
   app::Engine engine(config);
   const auto cancelled = cancel_on_interrupt();
   const auto started = std::chrono::steady_clock::now();

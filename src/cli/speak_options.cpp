@@ -91,6 +91,7 @@ void add_speak_options(CLI::App& command, SpeakOptionsLine& line) {
       ->capture_default_str();
   command.add_option("--seed", options.seed, "Seed of all draws")->capture_default_str();
   command.add_flag("--timings", arguments.timings, "Print the time of each stage");
+  command.add_flag("--local", arguments.local, "Here, also when a daemon runs");
   command.add_option("OUT", arguments.output, "Where to write: .wav or .flac")->required();
 }
 

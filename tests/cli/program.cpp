@@ -47,6 +47,13 @@ Program::Program(const std::vector<std::string>& arguments, const std::vector<st
   if (std::none_of(environment.begin(), environment.end(), names_cache)) {
     environment.push_back("XDG_CACHE_HOME=" + (dir_ / "cache").string());
   }
+  // Nor is a daemon that happens to run here.
+  const auto says_local = [](const std::string& variable) {
+    return variable.starts_with("GREENROOM_LOCAL=");
+  };
+  if (std::none_of(environment.begin(), environment.end(), says_local)) {
+    environment.emplace_back("GREENROOM_LOCAL=1");
+  }
   for (char** entry = environ; *entry != nullptr; ++entry) {
     if (!means_something(*entry)) environment.emplace_back(*entry);
   }
