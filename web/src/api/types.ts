@@ -164,6 +164,15 @@ export interface MemoryHistory {
   events: ServerEvent[];
 }
 
+export interface Hold {
+  id: number;
+  owner: string;
+  models: string[];
+  age_seconds: number;
+  remaining_seconds?: number;
+  pid?: number;
+}
+
 export interface Plan {
   purpose: string;
   device: string;

@@ -1,10 +1,12 @@
 // What a model is made of, and how long it may stay.
-import { call, curl, modelPath } from "../api/client";
-import type { Model } from "../api/types";
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { call, curl, get, modelPath } from "../api/client";
+import type { Hold, Model } from "../api/types";
 import * as format from "../format";
 import { t } from "../i18n";
 import { displayName } from "../segments";
-import { devices, models, refreshModels } from "../state/store";
+import { devices, models, refreshModels, tasks } from "../state/store";
 import { deviceName, listOf } from "../ui/bar";
 import { attempt, Button, CopyCurl, Field } from "../ui/parts";
 
@@ -126,6 +128,33 @@ function Components({ model }: { model: Model }) {
   );
 }
 
+// Who keeps it: clients' holds, and tasks.
+function HeldBy({ model }: { model: Model }) {
+  const texts = t.value;
+  const list = useSignal<Hold[]>([]);
+  useEffect(() => {
+    const abort = new AbortController();
+    get<{ holds: Hold[] }>("/api/v1/holds", abort.signal).then(
+      (answer) => (list.value = answer.holds.filter((hold) => hold.models.includes(model.id))),
+      () => undefined, // the count is shown all the same
+    );
+    return () => abort.abort();
+  }, [model.id, model.holds]);
+  const owners = [
+    ...tasks.value.filter((task) => task.held.includes(model.id)).map((task) => texts.heldByTask(task.task_name)),
+    ...list.value.map((hold) =>
+      hold.remaining_seconds === undefined ? hold.owner : texts.heldUntil(hold.owner, format.duration(Math.round(hold.remaining_seconds))),
+    ),
+  ];
+  if (!owners.length) return null;
+  return (
+    <div>
+      <dt>{texts.heldBy}</dt>
+      <dd class="breaks">{owners.join(", ")}</dd>
+    </div>
+  );
+}
+
 export function ModelDetails({ model }: { model: Model }) {
   const texts = t.value;
   const unloaded = model.status === "unloaded" || model.status === "error";
@@ -149,6 +178,7 @@ export function ModelDetails({ model }: { model: Model }) {
           <dt title={texts.holdsHelp}>{texts.holds}</dt>
           <dd>{model.holds}</dd>
         </div>
+        <HeldBy model={model} />
         <div>
           <dt title={texts.leasesHelp}>{texts.leases}</dt>
           <dd>{model.leases}</dd>
