@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <numeric>
+#include <thread>
 
 #include "app/catalog.h"
 #include "app/engine.h"
@@ -181,23 +183,64 @@ TEST_F(SpeechEngineTest, ConvertAndSpeakSayWhenItIsTheOtherKind) {
   EXPECT_EQ(missing.code(), base::ErrorCode::kNotFound);
 }
 
-// What the reference encoders and the rest need together is more than the budget, what each stage needs by
-// itself is less.
+// The budget is what the hungriest stage takes, with its workspace, and no more: everything else has to go.
 TEST_F(SpeechEngineTest, SpeaksStageByStageInLessThanItsParts) {
-  std::uint64_t workspace = 0;
+  const auto uncached = [&] {
+    auto config = this->config();
+    config.cache_dir.clear();
+    return config;
+  };
+  std::uint64_t needed = 0;     // by a stage
+  std::uint64_t workspace = 0;  // of the hungriest
+  models::SpeakResult roomy;
   {
-    auto apart = config();
-    apart.cache_dir.clear();
-    Engine roomy(apart);
-    workspace = roomy.speak(folder(), request(), options(), {}).peak_workspace_bytes;
+    Engine engine(uncached());
+    std::atomic<bool> is_over{false};
+    std::thread sampler([&] {  // not every stage tells of progress
+      while (!is_over) {
+        const auto device = engine.status().devices.at(0);
+        std::uint64_t bytes = device.ledger.workspace;
+        for (const auto& component : device.components) bytes += component.leases > 0 ? component.bytes : 0;
+        needed = std::max(needed, bytes);
+        workspace = std::max(workspace, device.ledger.workspace);
+      }
+    });
+    roomy = engine.speak(folder(), request(), options(), {});
+    is_over = true;
+    sampler.join();
   }
-  const auto spare = workspace + workspace / 2 + (16U << 20);
-  auto limited = config();
-  limited.memory_budgets[base::DeviceId{}] = spare + sum_of_parts() * 6 / 10;
+  ASSERT_GT(workspace, 0U);
+  auto limited = uncached();
+  const std::uint64_t budget = needed + sum_of_parts() / 20;
+  EXPECT_LT(budget, workspace + sum_of_parts() * 6 / 10);
+  limited.memory_budgets[base::DeviceId{}] = budget;
   Engine engine(limited);
-  const auto result = engine.speak(folder(), request(), options(), {});
-  EXPECT_FALSE(result.audio.samples.empty());
-  EXPECT_LE(totals(engine).resident, spare + sum_of_parts() * 6 / 10);
+  std::uint64_t used = 0;
+  models::SpeakControl control;
+  control.progress = [&](double) { used = std::max(used, totals(engine).used()); };
+  const auto result = engine.speak(folder(), request(), options(), control);
+  EXPECT_LE(used, budget);
+  EXPECT_EQ(result.audio.samples, roomy.audio.samples);
+  ASSERT_FALSE(result.notices.empty());
+  EXPECT_THAT(result.notices[0], testing::HasSubstr("with less memory"));
+}
+
+TEST_F(SpeechEngineTest, HalfPrecisionOnTheCpuIsRightOrRefused) {
+  auto half = config();
+  half.index_tts_precision = "float16";
+  const auto error = error_of([&] { Engine(half).load_model(folder_->path(), "cpu"); });
+  EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument);
+  EXPECT_THAT(error.what(), testing::HasSubstr("use float32 or bfloat16"));
+  half.index_tts_precision = "bfloat16";
+  Engine engine(half);
+  engine.load_model(folder_->path(), "cpu");
+  EXPECT_LT(totals(engine).resident, sum_of_resident_parts());
+  const auto spoken = engine.speak(folder(), request(), options(), {});
+  EXPECT_EQ(totals(engine).workspace, 0U);
+  ASSERT_FALSE(spoken.audio.samples.empty());
+  EXPECT_TRUE(std::all_of(spoken.audio.samples.begin(), spoken.audio.samples.end(),
+                          [](float x) { return std::isfinite(x); }));
+  EXPECT_GT(spoken.speech_tokens, 0U);
 }
 
 TEST_F(SpeechEngineTest, RequestsWaitExpireAndAreCounted) {
