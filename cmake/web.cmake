@@ -28,22 +28,20 @@ greenroom_find_node()
 get_filename_component(GREENROOM_WEB_DIR ${CMAKE_CURRENT_LIST_DIR}/../web ABSOLUTE)
 set(GREENROOM_WEB_MODULES ${GREENROOM_WEB_DIR}/node_modules/.package-lock.json)
 
-if(GREENROOM_WEB_BUILT)
-  # Also the mark that what is installed is what the lock file says. Shared by all build folders.
-  add_custom_command(
-    OUTPUT ${GREENROOM_WEB_MODULES}
-    COMMAND ${CMAKE_COMMAND} -DNPM=${GREENROOM_NPM} -P ${CMAKE_CURRENT_LIST_DIR}/npm_ci.cmake
-    DEPENDS ${GREENROOM_WEB_DIR}/package-lock.json ${GREENROOM_WEB_DIR}/.npmrc
-    WORKING_DIRECTORY ${GREENROOM_WEB_DIR}
-    COMMENT "Fetching what the page is built with"
-    VERBATIM)
-endif()
-
 function(greenroom_web_assets variable plain)
   if(NOT GREENROOM_WEB_BUILT)
     set(${variable} ${plain} PARENT_SCOPE)
     return()
   endif()
+  # Here, because a rule holds in the folder that states it. Its output is also the mark that what is installed is what
+  # the lock file says. Shared by all build folders.
+  add_custom_command(
+    OUTPUT ${GREENROOM_WEB_MODULES}
+    COMMAND ${CMAKE_COMMAND} -DNPM=${GREENROOM_NPM} -P ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/npm_ci.cmake
+    DEPENDS ${GREENROOM_WEB_DIR}/package-lock.json ${GREENROOM_WEB_DIR}/.npmrc
+    WORKING_DIRECTORY ${GREENROOM_WEB_DIR}
+    COMMENT "Fetching what the page is built with"
+    VERBATIM)
   set(out ${CMAKE_BINARY_DIR}/web)
   file(MAKE_DIRECTORY ${out})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${GREENROOM_WEB_DIR}/src/* ${GREENROOM_WEB_DIR}/public/*)
