@@ -276,10 +276,11 @@ AbandonWatch::~AbandonWatch() {
 
 void AbandonWatch::watch() {
   constexpr std::chrono::milliseconds kInterval{50};
-  base::MutexLock lock(mutex_);
-  while (!is_over_) {
+  for (;;) {
     if (has_gone_()) cancelled_->store(true);
-    wake_.wait_until(mutex_, std::chrono::steady_clock::now() + kInterval);
+    base::MutexLock lock(mutex_);
+    if (!is_over_) wake_.wait_until(mutex_, std::chrono::steady_clock::now() + kInterval);
+    if (is_over_) return;
   }
 }
 

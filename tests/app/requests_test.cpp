@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "app/staged_model.h"
 #include "base/error.h"
 #include "support/fake_clock.h"
 #include "support/fake_model.h"
@@ -105,6 +106,37 @@ TEST_F(RequestsTest, ARunWithoutMemoryNeedsLessThenGoesElsewhere) {
   EXPECT_THAT(runs_, ElementsAre("cuda:0/0", "cuda:0/1", "cuda:0/2", "cpu/0"));
   EXPECT_EQ(notices_.size(), 3U);
   expect_at_rest();
+}
+
+TEST_F(RequestsTest, AModelThatDoesNotFitRunsInStagesBeforeItGoesElsewhere) {
+  offer(800);
+  auto mine = request({kCpu});
+  mine.degradations = [] { return 1; };
+  mine.in_stages = [this](base::DeviceId device) {
+    return core::GroupMember{"", std::make_shared<PartModel>(model_, std::vector<std::size_t>()), device};
+  };
+  std::string as;
+  requests_.run(mine, [&](const RunTurn& turn) {
+    as = turn.model_id;
+    failing({})(turn);
+  });
+  EXPECT_THAT(runs_, ElementsAre("cuda:0/1"));
+  EXPECT_THAT(notices_, ElementsAre(HasSubstr("with less memory")));
+  EXPECT_EQ(as, "alto");  // its stages are shared with the model's
+  EXPECT_EQ(manager_.model_status("alto"), core::ModelStatus::kError);
+  EXPECT_EQ(heap_->live(), 0U);
+  expect_at_rest();
+}
+
+TEST_F(RequestsTest, AnotherDeviceMayTakeAnotherFormOfTheModel) {
+  offer(800);
+  auto mine = request({kCpu});
+  auto smaller = std::make_shared<test::FakeModel>(
+      heap_, std::vector{test::FakePart{.kind = "half", .file = files_.write("half.pt", "h"), .bytes = 10}});
+  mine.resolve_on = [&](base::DeviceId device) { return core::GroupMember{"", smaller, device}; };
+  requests_.run(mine, failing({}));
+  EXPECT_THAT(runs_, ElementsAre("cpu/0"));
+  EXPECT_EQ(manager_.model_info("alto@cpu")->bytes, 10U);
 }
 
 TEST_F(RequestsTest, AfterABugTheModelIsLoadedAfresh) {
