@@ -3,8 +3,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <set>
 #include <sstream>
 #include <utility>
 
@@ -22,10 +22,10 @@ using Seconds = std::chrono::duration<double>;
 
 // Fields that are texts whatever they look like.
 bool is_text(std::string_view name) {
-  static const std::set<std::string_view> kTexts = {"model", "text",        "input",        "voice",
-                                                    "name",  "method",      "emotion_text", "response_format",
-                                                    "f0",    "speaker_mix", "emotion_voice"};
-  return kTexts.count(name) > 0;
+  constexpr std::array<std::string_view, 11> kTexts = {
+      "model",           "text", "input",       "voice",        "name", "method", "emotion_text",
+      "response_format", "f0",   "speaker_mix", "emotion_voice"};
+  return std::find(kTexts.begin(), kTexts.end(), name) != kTexts.end();
 }
 
 // "1:0.3,2:0.7"
