@@ -64,7 +64,7 @@ Engine::Engine(Config config)
       started_(clock_.now()),
       discovery_(devices::discover()),
       state_(config_.cache_dir, config_.max_events),
-      gpu_settings_(config_.gpu),
+      configured_(config_),
       events_(&state_.history()),
       speech_models_(config_.cache_dir.empty() ? std::filesystem::path() : config_.cache_dir / "voices") {
   if (!discovery_.warning.empty()) base::log(base::LogLevel::kWarning, "app", discovery_.warning);
@@ -188,46 +188,6 @@ void Engine::register_task(const core::TaskProfile& profile) {
 bool Engine::remove_task(const std::string& task) {
   state_.store().remove(StateStore::Kind::kTaskProfile, task);
   return tasks_->remove_task_profile(task);
-}
-
-void Engine::use_kept_settings() {
-  base::MutexLock lock(mutex_);
-  for (const auto& name : gpu_setting_names()) {
-    const auto kept = state_.store().get(StateStore::Kind::kSetting, "gpu." + name);
-    if (!kept) continue;
-    try {
-      set_gpu_setting(gpu_settings_, name, *kept, "the kept setting gpu." + name);
-      base::log(base::LogLevel::kInfo, "app",
-                fmt::format("gpu.{} is {}, as it was set while greenroom ran", name, *kept));
-    } catch (const Error& error) {  // what an older release allowed
-      base::log(base::LogLevel::kWarning, "app", fmt::format("{}; it is not used", error.what()));
-    }
-  }
-}
-
-GpuSettings Engine::gpu_settings() const {
-  base::MutexLock lock(mutex_);
-  return gpu_settings_;
-}
-
-void Engine::change_gpu_setting(const std::string& name, const std::string& value) {
-  auto changed = gpu_settings();
-  if (!set_gpu_setting(changed, name, value, "gpu." + name)) {
-    throw Error(ErrorCode::kInvalidArgument,
-                fmt::format("gpu.{} is no setting that can be changed while greenroom runs; these are: {}",
-                            name, fmt::join(gpu_setting_names(), ", ")));
-  }
-  state_.store().put(StateStore::Kind::kSetting, "gpu." + name, *gpu_setting(changed, name));
-  base::MutexLock lock(mutex_);
-  set_gpu_setting(gpu_settings_, name, value, name);
-}
-
-void Engine::reset_gpu_setting(const std::string& name) {
-  const auto original = gpu_setting(config_.gpu, name);
-  if (!original) throw Error(ErrorCode::kInvalidArgument, fmt::format("there is no setting gpu.{}", name));
-  state_.store().remove(StateStore::Kind::kSetting, "gpu." + name);
-  base::MutexLock lock(mutex_);
-  set_gpu_setting(gpu_settings_, name, *original, name);
 }
 
 // Of the calling thread.

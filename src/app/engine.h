@@ -19,6 +19,7 @@
 #include "app/model_registry.h"
 #include "app/monitoring.h"
 #include "app/requests.h"
+#include "app/settings.h"
 #include "app/speech_models.h"
 #include "app/state_folder.h"
 #include "audio/buffer.h"
@@ -150,6 +151,13 @@ class Engine {
   void change_gpu_setting(const std::string& name, const std::string& value) EXCLUDES_LOCK(mutex_);
   void reset_gpu_setting(const std::string& name) EXCLUDES_LOCK(mutex_);
 
+  // All settings that can be changed, and changing several at once, or none of them: kept as those above.
+  std::vector<SettingState> settings() const EXCLUDES_LOCK(mutex_);
+  void change_settings(const SettingChanges& changes) EXCLUDES_LOCK(mutex_);
+  // The configuration was read anew: live settings that were not changed since hold at once, as do the tasks
+  // of the file. Returns the names of what differs and needs a restart.
+  std::vector<std::string> reload(const Config& fresh) EXCLUDES_LOCK(mutex_);
+
   // The thread that frees what is idle, by those settings, cleans up after tasks and brings baseline models
   // back. It does nothing until it is started.
   core::AutoManagement& auto_management() { return *auto_management_; }
@@ -196,6 +204,7 @@ class Engine {
                                        base::DeviceId device, bool in_stages);
   base::DeviceId place_speech(const std::string& id, const std::filesystem::path& path);
   void use_kept_settings() EXCLUDES_LOCK(mutex_);
+  void apply_live_settings() EXCLUDES_LOCK(mutex_);
   void use_kept_tasks();
   void use_kept_costs();
   // Writes what was learnt since it was written last.
@@ -221,7 +230,8 @@ class Engine {
   checkpoint::EqualFiles equal_files_;
   mutable StateFolder state_;
   mutable base::Mutex mutex_;
-  GpuSettings gpu_settings_ GUARDED_BY(mutex_);
+  Config configured_ GUARDED_BY(mutex_);  // without what was changed and kept
+  Config current_ GUARDED_BY(mutex_);     // with it; of its settings those count that are live
   std::vector<core::LearntLoad> kept_loads_ GUARDED_BY(mutex_);           // as last written
   std::vector<core::LearntWorkspace> kept_workspace_ GUARDED_BY(mutex_);  // the same
   // The manager publishes into the tap, that into the hub, and the hub writes into the history until the

@@ -81,6 +81,10 @@ void Monitoring::start() {
   monitor_->start_monitoring();
 }
 
+void Monitoring::set_thresholds(const MonitoringSettings& settings) {
+  monitor_->set_alert_options(to_options(settings).alerts);
+}
+
 std::optional<monitor::Sample> Monitoring::latest() const {
   if (!monitor_->is_monitoring()) return std::nullopt;
   return monitor_->newest();

@@ -39,6 +39,9 @@ class Monitoring {
   void start() EXCLUDES_LOCK(mutex_);
   void stop() { monitor_->stop_monitoring(); }
 
+  // Those of the alerts in `settings`; the rest of it stays as it was.
+  void set_thresholds(const MonitoringSettings& settings);
+
   monitor::MemoryMonitor& monitor() { return *monitor_; }
   const MonitoringSettings& settings() const { return settings_; }
   // The newest sample when the monitor runs; nullopt when somebody has to ask the devices himself.

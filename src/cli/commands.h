@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -86,6 +87,19 @@ struct SimulateArguments {
   bool json = false;
 };
 
+// The commands that speak to a running daemon.
+struct DaemonArguments {
+  enum class Act { kPs, kLoad, kUnload, kPreload, kCleanUp, kOptimize, kEvents };
+  Act act = Act::kPs;
+  std::string server;  // empty: as the environment or the configuration says
+  std::string name;    // of a model or a task
+  std::string id, device;
+  bool all = false;
+  bool force = false;
+  bool json = false;
+};
+
+int run_daemon_command(const app::Config& config, const DaemonArguments& arguments);
 int run_plan(const app::Config& config, const PlanArguments& arguments);
 int run_simulate(const app::Config& config, const SimulateArguments& arguments);
 int run_convert(const app::Config& config, const ConvertArguments& arguments);
@@ -97,6 +111,7 @@ int run_demo_models(const std::filesystem::path& folder, bool real_dimensions);
 int run_gpu(const GpuArguments& arguments);
 int run_check(const app::Config& config, const CheckArguments& arguments);
 int run_top(const app::Config& config, const TopArguments& arguments);
-int run_serve(const app::Config& config);
+// `reread` reads the configuration again, for SIGHUP.
+int run_serve(const app::Config& config, const std::function<app::Config()>& reread);
 
 }  // namespace greenroom::cli

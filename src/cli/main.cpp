@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/daemon_options.h"
 #include "cli/speak_options.h"
 #include "devices/visible_gpus.h"
 
@@ -50,6 +51,7 @@ struct Arguments {
   TopArguments top;
   PlanArguments plan;
   SimulateArguments simulate;
+  DaemonArguments daemon;
   std::string policy, generate, host_tier;
   fs::path folder;
   fs::path file;
@@ -217,7 +219,11 @@ int dispatch(CLI::App& program, Arguments& arguments) {
   }
   if (program.got_subcommand("check")) return run_check(config, arguments.check);
   if (program.got_subcommand("top")) return run_top(config, arguments.top);
-  return run_serve(config);
+  if (const auto act = daemon_command(program)) {
+    arguments.daemon.act = *act;
+    return run_daemon_command(config, arguments.daemon);
+  }
+  return run_serve(config, [&arguments] { return make_config(arguments); });
 }
 
 void add_speak_command(CLI::App& program, Arguments& arguments) {
@@ -362,6 +368,7 @@ void describe(CLI::App& program, Arguments& arguments) {
   demo->add_option("DIR", arguments.folder, "Where to write them")->required();
   demo->add_flag("--real", arguments.real, "At the size of published models, about 11 GB");
   add_watching_commands(program, arguments);
+  add_daemon_commands(program, arguments.daemon);
 }
 
 int run(int argc, char** argv) {

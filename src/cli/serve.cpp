@@ -1,15 +1,23 @@
 #include <spdlog/fmt/fmt.h>
+#include <spdlog/fmt/ranges.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <thread>
 
 #include "app/engine.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "cli/commands.h"
 #include "server/server.h"
 #include "server/webhook.h"
 
 namespace greenroom::cli {
 namespace {
+
+// How long running requests may take once the end was asked for.
+constexpr std::chrono::seconds kPatience{30};
 
 void start_monitoring(app::Engine& engine) {
   const std::string url = engine.config().monitoring.webhook_url;
@@ -32,34 +40,120 @@ server::ServerOptions options_of(const app::Config& config) {
   return options;
 }
 
-}  // namespace
+void say(const std::string& line) {
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
 
-int run_serve(const app::Config& config) {
-  // Signals are taken by one thread that waits for them, so the rest of the program never runs in a handler.
+// Blocked in every thread, and waited for by one: the program never runs in a handler.
+sigset_t block_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGUSR1);  // ours, to wake the waiter
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
 
+// What is read when the server starts and never again.
+std::vector<std::string> changed_of_server(const app::Config& before, const app::Config& after) {
+  std::vector<std::string> names;
+  const auto note = [&](const char* name, bool changed) {
+    if (changed) names.emplace_back(name);
+  };
+  note("ui.host", before.host != after.host);
+  note("ui.port", before.port != after.port);
+  note("ui.api_key", before.api_key != after.api_key);
+  note("ui.allowed_hosts", before.allowed_hosts != after.allowed_hosts);
+  note("ui.max_upload_mb", before.max_upload_bytes != after.max_upload_bytes);
+  note("ui.max_connections", before.max_connections != after.max_connections);
+  note("system.model_roots", before.model_roots != after.model_roots);
+  return names;
+}
+
+// Turns signals into acts: the first SIGINT or SIGTERM ends things in order, the second at once, SIGHUP reads
+// the configuration again.
+class SignalThread {
+ public:
+  SignalThread(app::Engine& engine, server::Server& server, const sigset_t& signals,
+               std::function<app::Config()> reread)
+      : engine_(engine), server_(server), signals_(signals), reread_(std::move(reread)), thread_([this] {
+          run();
+        }) {}
+  ~SignalThread() {
+    pthread_kill(thread_.native_handle(), SIGUSR1);  // ours, to wake it
+    thread_.join();
+    if (ending_.joinable()) ending_.join();
+  }
+  SignalThread(const SignalThread&) = delete;
+  SignalThread& operator=(const SignalThread&) = delete;
+
+ private:
+  void run() {
+    for (;;) {
+      int received = 0;
+      sigwait(&signals_, &received);
+      if (received == SIGUSR1) return;
+      if (received == SIGHUP) {
+        reload();
+      } else if (!ending_.joinable()) {
+        say("greenroom ends when what runs is done, at most 30 s from now; the same signal again ends it at "
+            "once");
+        ending_ = std::thread([this] { end(clock_.now() + kPatience); });
+      } else {
+        server_.abort();
+        engine_.requests().drain(clock_.now());
+      }
+    }
+  }
+
+  void end(base::Clock::TimePoint deadline) {
+    engine_.registry().stop_restoring();
+    server_.drain();
+    engine_.requests().drain(deadline);
+    server_.stop();
+  }
+
+  void reload() {
+    try {
+      const auto fresh = reread_();
+      auto later = engine_.reload(fresh);
+      const auto more = changed_of_server(engine_.config(), fresh);
+      later.insert(later.end(), more.begin(), more.end());
+      say(later.empty() ? "the configuration is read again"
+                        : fmt::format("the configuration is read again; after a restart only: {}",
+                                      fmt::join(later, ", ")));
+    } catch (const base::Error& error) {
+      base::log(base::LogLevel::kError, "serve",
+                fmt::format("{}; the configuration stays as it was", error.what()));
+    }
+  }
+
+  app::Engine& engine_;
+  server::Server& server_;
+  const sigset_t signals_;
+  const std::function<app::Config()> reread_;
+  base::SystemClock clock_;
+  std::thread ending_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+int run_serve(const app::Config& config, const std::function<app::Config()>& reread) {
+  const sigset_t signals = block_signals();
   app::Engine engine(config);
   if (config.monitoring.enabled) start_monitoring(engine);
   server::Server server(engine, options_of(config));
   const int port = server.bind(config.host, config.port);
-  fmt::print("greenroom {} serves on http://{}:{} (Ctrl-C stops it)\n", kVersion, config.host, port);
-  std::fflush(stdout);
+  say(fmt::format("greenroom {} serves on http://{}:{} (Ctrl-C stops it)", kVersion, config.host, port));
   engine.auto_management().start();
   // Beside serving: what was kept loaded may take a while to come back.
   std::thread restorer([&] { engine.registry().restore(config.restore); });
-  std::thread waiter([&] {
-    int received = 0;
-    sigwait(&signals, &received);
-    server.stop();
-  });
-  server.run();
-  pthread_kill(waiter.native_handle(), SIGUSR1);  // when run() ended on its own
-  waiter.join();
+  {
+    const SignalThread waiter(engine, server, signals, reread);
+    server.run();
+  }
   engine.registry().stop_restoring();
   restorer.join();
   return 0;

@@ -70,7 +70,7 @@ class Source {
   }
 
   bool read_daemon(View& view) const {
-    const auto body = server::http_get(config_.host, config_.port, "/api/v1/status");
+    const auto body = server::http_get(config_.host, config_.port, "/api/v1/status", config_.api_key);
     if (!body) return false;
     try {
       const auto status = base::parse_json(*body, "status");

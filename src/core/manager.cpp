@@ -22,6 +22,7 @@ Manager::Manager(const std::vector<DeviceBudget>& devices, const base::Clock& cl
     : clock_(clock),
       events_(events),
       options_(options),
+      policy_(options.policy),
       host_ledger_(options.host_tier_bytes),
       residency_(clock),
       tier_(host_ledger_, clock),

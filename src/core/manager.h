@@ -4,6 +4,7 @@
 // while events are published. Bytes are reserved in the device's ledger before anything is read.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -200,6 +201,9 @@ class Manager {
   std::vector<DecisionRecord> decisions(const std::string& about = "", std::size_t most = 100) const
       EXCLUDES_LOCK(mutex_);
 
+  // Instead of that of the options, for decisions from now on.
+  void set_policy(EvictionPolicy policy) { policy_ = policy; }
+
   // What was learnt of loads and uses, to be kept across restarts.
   std::vector<LearntLoad> learnt() const EXCLUDES_LOCK(mutex_);
   void learn(const std::vector<LearntLoad>& loads) EXCLUDES_LOCK(mutex_);
@@ -310,6 +314,7 @@ class Manager {
   const base::Clock& clock_;
   EventSink* events_;
   const ManagerOptions options_;
+  std::atomic<EvictionPolicy> policy_;
   WorkspaceProfile workspace_profile_;
   // Fixed at construction. Ledgers have locks of their own, which are taken last.
   std::map<base::DeviceId, Managed> devices_;

@@ -252,7 +252,7 @@ std::optional<Reservation> Manager::admit_image(const ComponentKey& key, std::ui
   std::optional<Reservation> claim;
   {
     MutexLock lock(mutex_);
-    claim = tier_.make_room(key, bytes, residency_.history(), options_.policy, after.images);
+    claim = tier_.make_room(key, bytes, residency_.history(), policy_, after.images);
   }
   deliver(std::move(after));
   return claim;

@@ -71,7 +71,7 @@ Manager::Weighing Manager::weigh(const Demand& demand, const Capacity& capacity)
       weighing.totals.used() - std::min(weighing.totals.used(), weighing.totals.capacity);
   const auto needed = base::checked_add(demand.bytes, over);
   weighing.decision =
-      decide(needed.value_or(UINT64_MAX), weighing.totals.free(), weighing.candidates, options_.policy);
+      decide(needed.value_or(UINT64_MAX), weighing.totals.free(), weighing.candidates, policy_);
   return weighing;
 }
 
@@ -87,7 +87,7 @@ Manager::Room Manager::find_room(const Demand& demand, const Capacity& capacity,
   const bool is_host = demand.device.kind == base::DeviceKind::kCpu;
   if (is_host && !capacity.bound_by.empty()) {
     const std::uint64_t short_by = demand.bytes - std::min(demand.bytes, weighing.totals.free());
-    if (tier_.drop(short_by, residency_.history(), options_.policy, after.images) > 0) return Room::kMade;
+    if (tier_.drop(short_by, residency_.history(), policy_, after.images) > 0) return Room::kMade;
   }
   if (demand.ask_caches && weighing.totals.cache > 0) return Room::kCachesFirst;
   if (verdict == Verdict::kEvict) {
@@ -132,11 +132,11 @@ void Manager::record_decision(const Demand& demand, const Weighing& weighing, co
   record.capacity_bytes = weighing.totals.capacity;
   record.bound_by = bound_by;
   record.verdict = weighing.decision.verdict;
-  record.policy = options_.policy;
+  record.policy = policy_;
   record.unloaded = std::move(unloaded);
   const auto now = clock_.now();
   const auto& evicted = weighing.decision.evict;
-  for (const std::size_t index : order(weighing.candidates, options_.policy)) {
+  for (const std::size_t index : order(weighing.candidates, policy_)) {
     const bool went = std::find(evicted.begin(), evicted.end(), index) != evicted.end();
     if (!went && record.candidates.size() >= kCandidatesKept) continue;
     const Resident& known = weighing.candidates[index];
@@ -208,7 +208,7 @@ std::uint64_t Manager::relieve(base::DeviceId device, std::uint64_t bytes, const
   {
     MutexLock lock(mutex_);
     if (device.kind == base::DeviceKind::kCpu && freed < bytes) {
-      freed += tier_.drop(bytes - freed, residency_.history(), options_.policy, after.images);
+      freed += tier_.drop(bytes - freed, residency_.history(), policy_, after.images);
     }
     Demand demand{reason, device, bytes};
     Weighing weighing;
@@ -217,7 +217,7 @@ std::uint64_t Manager::relieve(base::DeviceId device, std::uint64_t bytes, const
     weighing.candidates = weigh_residents(weighing.residents, {});
     weighing.decision.verdict = Verdict::kEvict;
     std::vector<std::string> unloaded;
-    for (const std::size_t victim : order(weighing.candidates, options_.policy)) {
+    for (const std::size_t victim : order(weighing.candidates, policy_)) {
       if (freed >= bytes) break;
       const auto& component = weighing.residents[victim];
       freed += component->bytes;

@@ -49,6 +49,7 @@ class AlertEvaluator {
   explicit AlertEvaluator(const AlertOptions& options) : options_(options) {}
 
   std::vector<MemoryAlert> evaluate(const Sample& sample);
+  void set_options(const AlertOptions& options) { options_ = options; }
 
   // The level of every device and rule that is not calm: {"cuda:0", "memory"}.
   std::map<std::pair<std::string, std::string>, AlertLevel> firing() const;

@@ -326,6 +326,11 @@ std::vector<HistoryPoint> MemoryMonitor::get_memory_history(int minutes) const {
   return state_->history.since(since);
 }
 
+void MemoryMonitor::set_alert_options(const AlertOptions& options) {
+  base::MutexLock lock(state_->mutex);
+  state_->evaluator.set_options(options);
+}
+
 std::vector<MemoryAlert> MemoryMonitor::get_recent_alerts(int minutes) const {
   const auto from = state_->clock.wall_now() - std::chrono::minutes(minutes);
   std::vector<MemoryAlert> recent;

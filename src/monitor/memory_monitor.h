@@ -67,6 +67,8 @@ class MemoryMonitor {
   std::vector<HistoryPoint> get_memory_history(int minutes) const;
   std::vector<MemoryAlert> get_recent_alerts(int minutes) const;
   std::map<std::pair<std::string, std::string>, AlertLevel> firing() const;
+  // Other thresholds, from the next sample on; what fires goes on until it is calm by them.
+  void set_alert_options(const AlertOptions& options);
   MonitorFigures figures() const;
   std::size_t history_bytes() const;
 

@@ -137,6 +137,9 @@ void ModelLoads::close() {
     closed_ = true;
     for (const auto& [id, flight] : flights_) under_way.push_back(id);
   }
+  for (const auto& info : engine_.models()) {  // those of tasks and holds too
+    if (info.status == core::ModelStatus::kLoading) under_way.push_back(info.id);
+  }
   for (const auto& id : under_way) engine_.cancel_load(id);
   MutexLock lock(mutex_);
   while (threads_ > 0 || !flights_.empty()) changed_.wait(mutex_);

@@ -54,7 +54,7 @@ fs::path ModelRoots::check(const fs::path& path) const {
         fmt::format("\"{}\" is no absolute path; name models by their whole path", path.string()));
   }
   std::error_code error;
-  const auto canonical = fs::weakly_canonical(path, error);
+  auto canonical = fs::weakly_canonical(path, error);
   if (error || !contains(canonical)) {
     throw HttpError(kForbidden, "forbidden",
                     fmt::format("{} is not in a folder that the server takes models from; start it with "

@@ -1,5 +1,6 @@
-// Is it alive, does it take work, and its figures.
+// Is it alive, does it take work, its figures, and what can be asked.
 #include "server/context.h"
+#include "server/openapi.h"
 
 namespace greenroom::server {
 namespace {
@@ -16,6 +17,9 @@ void add_health_routes(Router& router, const Context& context) {
                return context.is_draining() ? Response::text("shutting down\n", kText, kUnavailable)
                                             : Response::text("ready\n", kText);
              },
+             {.needs_key = false});
+  router.add("GET", "/openapi.json",
+             [](Request&) { return Response::text(std::string(openapi_json()), "application/json"); },
              {.needs_key = false});
   router.add("GET", "/metrics", [context](Request&) {
     return Response::text(context.engine.metrics().render(), "text/plain; version=0.0.4; charset=utf-8");

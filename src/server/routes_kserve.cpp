@@ -10,8 +10,12 @@ namespace {
 constexpr int kUnavailable = 503;
 constexpr const char* kVersion = "1";  // models have no versions here
 
-const RouteOptions kReads{.errors = kserve_error};
-const RouteOptions kWrites{.body = Body::kJson, .errors = kserve_error};
+RouteOptions reads() {
+  return {.errors = kserve_error};
+}
+RouteOptions writes() {
+  return {.body = Body::kJson, .errors = kserve_error};
+}
 
 // Triton's words.
 const char* state_of(const std::string& status) {
@@ -52,7 +56,7 @@ Response metadata(const Context& context, const Request& request) {
 }
 
 void add_health(Router& router, const Context& context) {
-  RouteOptions open = kReads;
+  RouteOptions open = reads();
   open.needs_key = false;
   router.add(
       "GET", "/v2/health/live",
@@ -81,9 +85,9 @@ void add_kserve_routes(Router& router, const Context& context) {
                                {"version", context.options.version},
                                {"extensions", {"model_repository"}}});
       },
-      kReads);
+      reads());
   for (const char* method : {"GET", "POST"}) {
-    auto options = kWrites;
+    auto options = writes();
     options.while_draining = true;
     router.add(
         method, "/v2/repository/index", [context](Request& request) { return index(context, request); },
@@ -96,7 +100,7 @@ void add_kserve_routes(Router& router, const Context& context) {
         context.events.note_change();
         return Response::json(base::Json::object());
       },
-      kWrites);
+      writes());
   router.add(
       "POST", "/v2/repository/models/{m}/unload",
       [context](Request& request) {
@@ -105,12 +109,12 @@ void add_kserve_routes(Router& router, const Context& context) {
         context.events.note_change();
         return Response::json(base::Json::object());
       },
-      kWrites);
+      writes());
   router.add(
       "GET", "/v2/models/{m}/ready", [context](Request& request) { return model_ready(context, request); },
-      kReads);
+      reads());
   router.add(
-      "GET", "/v2/models/{m}", [context](Request& request) { return metadata(context, request); }, kReads);
+      "GET", "/v2/models/{m}", [context](Request& request) { return metadata(context, request); }, reads());
 }
 
 }  // namespace greenroom::server

@@ -32,7 +32,7 @@ struct Server::Parts {
     add_page_routes(router);
     for (const auto add :
          {add_health_routes, add_status_routes, add_history_routes, add_model_routes, add_browse_routes,
-          add_plan_routes, add_task_routes, add_hold_routes, add_kserve_routes}) {
+          add_plan_routes, add_task_routes, add_hold_routes, add_setting_routes, add_kserve_routes}) {
       add(router, context);
     }
     add_voice_routes(router, audio);
@@ -78,8 +78,15 @@ void Server::run() {
   parts_->http.run(*parts_->listener);
 }
 
+std::vector<std::string> Server::routes() const {
+  std::vector<std::string> result;
+  for (const auto& route : parts_->router.routes()) result.push_back(route.method + " " + route.pattern);
+  return result;
+}
+
 void Server::drain() {
   parts_->http.drain();
+  parts_->loads.close();
 }
 
 void Server::stop() {

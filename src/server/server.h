@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "app/engine.h"
 #include "server/server_options.h"
@@ -25,7 +26,11 @@ class Server {
 
   // Answers requests until stop(); at once when stop() came first.
   void run();
-  // Takes no new work (503, and /readyz says so); reading goes on.
+  // What is served: "GET /api/v1/models/{id}".
+  std::vector<std::string> routes() const;
+
+  // Takes no new work (503, and /readyz says so); reading goes on. Cancels the loads under way and waits for
+  // their end.
   void drain();
   // Takes no new connections; run() returns when the requests under way are answered.
   void stop();

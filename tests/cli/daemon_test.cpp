@@ -1,0 +1,155 @@
+// The commands that speak to a daemon, and how the daemon ends: two processes of the real binary.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <fstream>
+
+#include "base/json.h"
+#include "cli/program.h"
+#include "support/http_get.h"
+#include "support/temp_dir.h"
+
+namespace greenroom {
+namespace {
+
+using test::Program;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+// A daemon with the demo models among its roots.
+class Daemon : public testing::Test {
+ protected:
+  void start(std::vector<std::string> arguments = {}, std::vector<std::string> variables = {}) {
+    arguments.insert(arguments.begin(),
+                     {"serve", "--port", "0", "--model-root", test::demo_models().string()});
+    variables.push_back("XDG_CACHE_HOME=" + cache_.path().string());
+    program_ = std::make_unique<Program>(arguments, variables);
+    const std::string before = "serves on http://127.0.0.1:";
+    ASSERT_TRUE(program_->wait_for("Ctrl-C"));
+    const auto line = program_->out();
+    port_ = std::stoi(line.substr(line.find(before) + before.size()));
+  }
+  test::Outcome run(std::vector<std::string> arguments, std::vector<std::string> variables = {}) const {
+    variables.push_back("GREENROOM_SERVER=http://127.0.0.1:" + std::to_string(port_));
+    return test::run_program(arguments, variables);
+  }
+
+  test::TempDir cache_;
+  std::unique_ptr<Program> program_;
+  int port_ = 0;
+};
+
+TEST_F(Daemon, WithoutOneEveryCommandSaysWhatToDo) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"ps"},           {"load", "x"},    {"unload", "x"}, {"unload", "--all"},
+      {"preload", "t"}, {"cleanup", "t"}, {"optimize"},    {"events"}};
+  for (auto command : commands) {
+    command.insert(command.end(), {"--server", "http://127.0.0.1:1"});
+    const auto outcome = test::run_program(command);
+    EXPECT_EQ(outcome.status, 1) << command[0];
+    EXPECT_THAT(outcome.err,
+                AllOf(HasSubstr("http://127.0.0.1:1"), HasSubstr("greenroom serve"), HasSubstr("--server")));
+  }
+  EXPECT_EQ(test::run_program({"ps", "--server", "localhost"}).status, 1);
+  EXPECT_EQ(test::run_program({"unload"}).status, 2);
+}
+
+TEST_F(Daemon, ListsAndRefusesByName) {
+  start();
+  EXPECT_THAT(run({"ps"}).out, HasSubstr("no model is registered"));
+  EXPECT_THAT(run({"load", "nobody"}).err, HasSubstr("'nobody' is neither a model the daemon knows"));
+  const test::TempDir elsewhere;
+  elsewhere.write("model_0.pt", "x");
+  EXPECT_THAT(run({"load", (elsewhere / "model_0.pt").string()}).err, HasSubstr("--model-root"));
+  EXPECT_EQ(run({"unload", "nobody"}).status, 1);
+  EXPECT_THAT(run({"preload", "nothing"}).err, HasSubstr("there is no task 'nothing'"));
+  EXPECT_THAT(run({"optimize"}).out, HasSubstr("given back"));
+  EXPECT_EQ(base::parse_json(run({"optimize", "--json"}).out, "optimize")["freed_bytes"], 0);
+}
+
+TEST_F(Daemon, AsksForItsKey) {
+  start({}, {"GREENROOM_API_KEY=correct horse"});
+  EXPECT_THAT(run({"ps"}).err, HasSubstr("API key"));
+  EXPECT_EQ(run({"ps"}, {"GREENROOM_API_KEY=correct horse"}).status, 0);
+  EXPECT_EQ(run({"ps", "--api-key", "correct horse"}).status, 0);
+  EXPECT_THAT(run({"ps", "--api-key", "wrong"}).err, HasSubstr("not the one"));
+}
+
+TEST_F(Daemon, IsNotThereForOtherMachinesWithoutAKey) {
+  const auto outcome = test::run_program({"serve", "--host", "0.0.0.0", "--port", "0"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("--api-key"), HasSubstr("--no-auth")));
+}
+
+TEST_F(Daemon, ReadsItsConfigurationAgain) {
+  const test::TempDir dir;
+  const auto file = dir.write("config.yaml", "gpu: {idle_timeout_minutes: 7}\nui: {max_connections: 100}\n");
+  start({"--config", file.string()});
+  const auto idle = [&] {
+    const auto settings = base::parse_json(test::http_get(port_, "/api/v1/settings").body, "settings");
+    for (const auto& one : settings["settings"]) {
+      if (one["name"] == "gpu.idle_timeout_minutes") return one["value"].get<double>();
+    }
+    return -1.0;
+  };
+  EXPECT_EQ(idle(), 7);
+  dir.write("config.yaml", "gpu: {idle_timeout_minutes: 9}\nui: {max_connections: 200}\n");
+  program_->send(SIGHUP);
+  ASSERT_TRUE(program_->wait_for("after a restart only: ui.max_connections"));
+  EXPECT_EQ(idle(), 9);
+  dir.write("config.yaml", "gpu: {idle_timeout_minutes: soon}\n");
+  program_->send(SIGHUP);
+  ASSERT_TRUE(program_->wait_for("the configuration stays as it was"));
+  EXPECT_EQ(idle(), 9);
+  program_->send(SIGTERM);
+  EXPECT_EQ(program_->wait().status, 0);
+}
+
+TEST_F(Daemon, EndsThoughClientsStay) {
+  start();
+  Program listener({"events", "--server", "http://127.0.0.1:" + std::to_string(port_), "--json"});
+  ASSERT_TRUE(listener.wait_for("\"hello\""));
+  program_->send(SIGTERM);
+  const auto outcome = program_->wait();
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(listener.wait().signal, 0);
+}
+
+#if GREENROOM_HAVE_TORCH
+TEST_F(Daemon, LoadsListsAndUnloads) {
+  start();
+  const auto alto = (test::demo_models() / "alto").string();
+  const auto loaded = run({"load", alto, "--id", "stage/alto", "--device", "cpu"});
+  EXPECT_EQ(loaded.status, 0) << loaded.err;
+  EXPECT_THAT(loaded.out, HasSubstr("stage/alto is loaded on cpu"));
+  EXPECT_THAT(run({"ps"}).out, AllOf(HasSubstr("stage/alto"), HasSubstr("loaded"), HasSubstr("MiB")));
+  const auto listed = base::parse_json(run({"ps", "--json"}).out, "ps");
+  EXPECT_EQ(listed["models"][0]["id"], "stage/alto");
+  EXPECT_EQ(run({"load", "stage/alto"}).status, 0);
+  EXPECT_THAT(run({"unload", "stage/alto"}).out, HasSubstr("unloaded"));
+  EXPECT_EQ(run({"unload", "stage/alto"}).status, 1);
+  EXPECT_EQ(base::parse_json(run({"load", "stage/alto", "--json"}).out, "load")["status"], "loaded");
+  EXPECT_THAT(run({"unload", "--all"}).out, HasSubstr("1 unloaded"));
+}
+
+TEST_F(Daemon, TellsWhatHappens) {
+  start();
+  Program listener({"events", "--server", "http://127.0.0.1:" + std::to_string(port_)});
+  const auto json = std::make_unique<Program>(
+      std::vector<std::string>{"events", "--json", "--server", "http://127.0.0.1:" + std::to_string(port_)});
+  ASSERT_TRUE(json->wait_for("\"hello\""));
+  // The plain one shows nothing before something happens; a load that both can see settles it.
+  for (int i = 0; i < 50 && listener.out().find("load_completed") == std::string::npos; ++i) {
+    run({"load", (test::demo_models() / "alto").string(), "--id", "alto", "--device", "cpu"});
+    run({"unload", "alto"});
+  }
+  EXPECT_TRUE(listener.wait_for("load_completed"));
+  EXPECT_TRUE(json->wait_for("\"type\":\"load_completed\""));
+}
+#endif
+
+}  // namespace
+}  // namespace greenroom
