@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""Load on a running daemon: keep-alive clients on status and metrics beside listeners to events.
+"""Load on a running daemon: keep-alive clients on status and metrics beside listeners to events, and clients that
+convert a recording.
 
     bench/http_load.py http://127.0.0.1:7860 [--clients 200] [--listeners 100] [--seconds 10] [--pid PID]
+                       [--converters 8 --model ID --recording FILE]
 
 Prints requests per second, the time of a request at the 50th and 99th percentile, and what went wrong; with --pid
 the memory and threads of the daemon. One process, epoll, the standard library alone.
 """
 import argparse
 import collections
+import http.client
 import selectors
 import socket
+import subprocess
+import sys
 import time
 import urllib.parse
 
@@ -61,6 +66,23 @@ class Listener:
         self.bytes += len(data)
 
 
+def convert(address, model, recording, seconds):
+    """In a process of its own, so that the other clients' times are theirs. Prints the statuses and the median."""
+    body = (f"--b\r\nContent-Disposition: form-data; name=model\r\n\r\n{model}\r\n--b\r\n"
+            "Content-Disposition: form-data; name=file; filename=a.wav\r\n\r\n").encode()
+    body += open(recording, "rb").read() + b"\r\n--b--\r\n"
+    connection = http.client.HTTPConnection(*address)
+    statuses, times, end = collections.Counter(), [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        connection.request("POST", "/api/v1/convert", body, {"Content-Type": "multipart/form-data; boundary=b"})
+        answer = connection.getresponse()
+        answer.read()
+        statuses[answer.status] += 1
+        times.append(time.perf_counter() - began)
+    print(f"  converter: answers {dict(statuses)}, p50 {percentile(times, .5):.0f} ms, p99 {percentile(times, .99):.0f} ms")
+
+
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(share * len(values)))] * 1e3 if values else float("nan")
 
@@ -78,9 +100,16 @@ def main():
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--paths", default="/api/v1/status,/metrics")
     parser.add_argument("--pid", type=int)
+    parser.add_argument("--converters", type=int, default=0)
+    parser.add_argument("--model")
+    parser.add_argument("--recording")
+    parser.add_argument("--only-convert", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     parsed = urllib.parse.urlparse(arguments.url)
     address = (parsed.hostname, parsed.port)
+    if arguments.only_convert:
+        convert(address, arguments.model, arguments.recording, arguments.seconds)
+        return
     if arguments.pid:
         print("before:", memory_of(arguments.pid))
     paths = arguments.paths.split(",")
@@ -89,6 +118,8 @@ def main():
     selector = selectors.EpollSelector()
     for one in listeners + clients:
         selector.register(one.socket, selectors.EVENT_READ, one)
+    converters = [subprocess.Popen([sys.executable, __file__, *sys.argv[1:], "--only-convert"])
+                  for _ in range(arguments.converters)]
     for client in clients:
         client.send()
     failures = collections.Counter()
@@ -109,7 +140,11 @@ def main():
               f"p99 {percentile(times, .99):.2f} ms, answers {dict(statuses)}")
     if listeners:
         print(f"{len(listeners)} listeners: {min(l.bytes for l in listeners)} to {max(l.bytes for l in listeners)} bytes each")
+    for converter in converters:
+        converter.wait()
     print("failures:", dict(failures) or "none")
+    if arguments.pid:
+        print("after:", memory_of(arguments.pid))
 
 
 if __name__ == "__main__":

@@ -130,19 +130,31 @@ ModelLoads::Unloaded ModelLoads::unload_all(bool force) {
   return result;
 }
 
-void ModelLoads::close() {
+void ModelLoads::cancel_all() {
   std::vector<std::string> under_way;
   {
     MutexLock lock(mutex_);
-    closed_ = true;
     for (const auto& [id, flight] : flights_) under_way.push_back(id);
   }
   for (const auto& info : engine_.models()) {  // those of tasks and holds too
     if (info.status == core::ModelStatus::kLoading) under_way.push_back(info.id);
   }
   for (const auto& id : under_way) engine_.cancel_load(id);
-  MutexLock lock(mutex_);
-  while (threads_ > 0 || !flights_.empty()) changed_.wait(mutex_);
+}
+
+void ModelLoads::close() {
+  // One that has not come to the manager yet cannot be cancelled there: it is asked again.
+  constexpr std::chrono::milliseconds kAgain{20};
+  {
+    MutexLock lock(mutex_);
+    closed_ = true;
+  }
+  for (;;) {
+    cancel_all();
+    MutexLock lock(mutex_);
+    if (threads_ == 0 && flights_.empty()) return;
+    changed_.wait_until(mutex_, std::chrono::steady_clock::now() + kAgain);
+  }
 }
 
 }  // namespace greenroom::server

@@ -53,6 +53,7 @@ class ModelLoads {
   static constexpr std::size_t kMostAtOnce = 64;
 
   void check_registered(const std::string& id) const;
+  void cancel_all() EXCLUDES_LOCK(mutex_);
   void load_now(const std::string& id);
   bool is_held(const std::string& id) const;
 

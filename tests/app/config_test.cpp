@@ -23,9 +23,9 @@ using testing::HasSubstr;
 class ConfigTest : public testing::Test {
  protected:
   ConfigTest() {
-    for (const char* name :
-         {"GREENROOM_CONFIG", "GREENROOM_DEVICE", "GREENROOM_DEBUG", "CREATYOURVOICE_CONFIG",
-          "CREATYOURVOICE_DEVICE", "CREATYOURVOICE_DEBUG", "XDG_CACHE_HOME"}) {
+    for (const char* name : {"GREENROOM_CONFIG", "GREENROOM_DEVICE", "GREENROOM_DEBUG",
+                             "CREATYOURVOICE_CONFIG", "CREATYOURVOICE_DEVICE", "CREATYOURVOICE_DEBUG",
+                             "GREENROOM_API_KEY", "CREATYOURVOICE_API_KEY", "XDG_CACHE_HOME"}) {
       clean_.emplace_back(name, nullptr);
     }
   }
@@ -48,6 +48,25 @@ class ConfigTest : public testing::Test {
  private:
   std::deque<test::ScopedVariable> clean_;
 };
+
+TEST_F(ConfigTest, ReadsHowItIsServed) {
+  const auto config = read(
+      "ui: {api_key: secret, allowed_hosts: [studio.example], max_upload_mb: 3, max_connections: 9}\n"
+      "system: {model_roots: [voices, /srv/voices]}\n");
+  EXPECT_EQ(config.api_key, "secret");
+  EXPECT_EQ(config.allowed_hosts, std::vector<std::string>{"studio.example"});
+  EXPECT_EQ(config.max_upload_bytes, 3U << 20);
+  EXPECT_EQ(config.max_connections, 9);
+  ASSERT_EQ(config.model_roots.size(), 2U);
+  EXPECT_EQ(config.model_roots[0], dir_ / "voices");
+  EXPECT_EQ(config.model_roots[1], "/srv/voices");
+  EXPECT_FALSE(config.no_auth);
+  const test::ScopedVariable key("GREENROOM_API_KEY", "another");
+  EXPECT_EQ(read("ui: {api_key: secret}").api_key, "another");
+  EXPECT_THAT(error_of("ui: {allowed_hosts: studio}"), HasSubstr("a list of host names"));
+  EXPECT_THAT(error_of("ui: {max_connections: 0}"), HasSubstr("from 1 to 10000"));
+  EXPECT_THAT(error_of("system: {model_roots: [[]]}"), HasSubstr("a list of folders"));
+}
 
 TEST_F(ConfigTest, HasDefaultsWithoutAFile) {
   const Config config = load_config(std::nullopt);
