@@ -200,6 +200,7 @@ class OpenApi : public test::ApiTest {
         {"POST", "/v1/audio/speech", "/v1/audio/speech", "{}", 400},
         {"GET", "/v1/models", "/v1/models", "", 200},
         {"GET", "/v1/models/{id}", "/v1/models/nobody", "", 404},
+        {"GET", "/v1/models/{folder}/{name}", "/v1/models/stage/nobody", "", 404},
         {"POST", api + "/demo", api + "/demo", "{}", 202},
         {"GET", api + "/jobs", api + "/jobs", "", 200},
     };
