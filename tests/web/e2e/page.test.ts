@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
-import type { Device, Model } from "../../../web/src/api/types";
+import type { Device, Model, Setting } from "../../../web/src/api/types";
 import { Daemon, kPatience, kRecording, launch, makeDemoModels, open, removeFolder, temporaryFolder, type Visit, visit } from "./support";
 
 let browser: Browser;
@@ -179,6 +179,39 @@ describe("tasks", () => {
     page.once("dialog", (dialog) => void dialog.accept());
     await page.getByRole("button", { name: "Delete: broken" }).click();
     await page.locator("li.task", { hasText: "broken" }).waitFor({ state: "detached" });
+  });
+});
+
+describe("automation", () => {
+  const field = (): Locator => page.getByRole("spinbutton", { name: "Idle for this long, a model goes" });
+
+  it("saves a change at once; it is there after a reload and after a restart", async () => {
+    await open(page, "automation");
+    await field().fill("17");
+    await page.getByText("Saved").first().waitFor();
+    await page.reload();
+    await vi.waitFor(async () => expect(await field().inputValue()).toBe("17"), kPatience);
+    await daemon.stop();
+    daemon = await Daemon.start(home, ["--memory-budget", "cpu=600MiB", "--model-root", path.join(home, "demo")], daemon.port);
+    const kept = (await daemon.get<{ settings: Setting[] }>("/api/v1/settings")).settings.find((one) => one.name === "gpu.idle_timeout_minutes");
+    expect(kept).toMatchObject({ value: 17, kept: true });
+  });
+
+  it("turns things off and on, and says what that comes to", async () => {
+    await page.reload();
+    const off = page.getByRole("switch", { name: "Free idle models by itself" });
+    await off.uncheck();
+    await page.getByText(/^Nothing goes by itself/).waitFor();
+    await off.check();
+    await page.getByText(/^A model that nobody holds goes when it was idle for 17 min/).waitFor();
+  });
+
+  it("refuses what is not possible, where it was typed", async () => {
+    await page.reload();
+    await field().fill("-3");
+    await page.locator(".setting", { has: field() }).getByRole("alert").waitFor();
+    await page.locator(".setting", { has: field() }).getByRole("button", { name: /Back to the default/ }).click();
+    await vi.waitFor(async () => expect(await field().inputValue()).toBe("30"), kPatience);
   });
 });
 
