@@ -74,7 +74,7 @@ struct AudioClient::Connection {
   httplib::Client client;
 };
 
-AudioClient::AudioClient(const std::string& host, int port, std::string api_key) {
+AudioClient::AudioClient(const std::string& host, int port, const std::string& api_key) {
   const std::string called = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host;
   url_ = fmt::format("http://{}:{}", called, port);
   connection_ = std::make_unique<Connection>(called, port, api_key);
