@@ -221,6 +221,8 @@ void Synthesis::generate(std::vector<SegmentResult*> segments, std::size_t first
     for (std::size_t i = 0; i < segments.size(); ++i) {
       auto& segment = *segments[i];
       segment.codes = std::move(generated[i].codes);
+      // The start code may be drawn too, though hardly ever by a trained model; it stands for no sound.
+      std::erase(segment.codes, description_.config.gpt.start_mel_token);
       segment.stopped = generated[i].stopped;
       if (segment.codes.empty()) continue;
       segment.latents = on_cpu(gpt.latents(speaker, feeling, segment.text, segment.codes));
