@@ -204,6 +204,9 @@ int dispatch(CLI::App& program, Arguments& arguments) {
   }
   if (program.got_subcommand("plan")) {
     arguments.plan.json = arguments.json;
+    if (arguments.plan.models.empty() && arguments.plan.task.empty()) {
+      throw CLI::RequiredError("plan: --load MODEL or --task NAME");
+    }
     return run_plan(config, arguments.plan);
   }
   if (program.got_subcommand("simulate")) return run_simulate(config, finish_simulate(arguments));

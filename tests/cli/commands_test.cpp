@@ -188,7 +188,7 @@ TEST(Plan, OfSpeakingCountsItsWorkspace) {
       run_program({"plan", "--load", (demo_models() / "alto").string(), "--speak", "Hi"}, kNoLibrary);
   EXPECT_EQ(wrong.status, 1);
   EXPECT_THAT(wrong.err, HasSubstr("none of the models speaks"));
-  EXPECT_EQ(run_program({"plan"}, kNoLibrary).status, 1);
+  EXPECT_EQ(run_program({"plan"}, kNoLibrary).status, 2);
   EXPECT_THAT(run_program({"plan", "--task", "nothing"}, kNoLibrary).err,
               HasSubstr("there is no task 'nothing'"));
 }
