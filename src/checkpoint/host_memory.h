@@ -28,7 +28,8 @@ class CopyTarget {
  public:
   virtual ~CopyTarget() = default;
 
-  // The block itself where this process may write to it: what is read right into it needs no copy. Else empty.
+  // The block itself where this process may write to it: what is read right into it needs no copy. Else
+  // empty.
   virtual std::span<std::byte> memory() { return {}; }
 
   // Memory that copies are fast from: page-locked where the device asks for it.
