@@ -78,7 +78,7 @@ std::string encode_part(std::string_view text) {
 }
 
 struct ApiClient::Connection {
-  Connection(const std::string& address, std::string key)
+  Connection(const std::string& address, const std::string& key)
       : url(address), client(address), headers(headers_with(key)) {}
 
   [[noreturn]] void fail(httplib::Error error) const {
