@@ -52,7 +52,7 @@ uses_python_torch() {
 # Node.js builds the page. Whichever is there will do, from 18 on; GREENROOM_WEB=OFF does without, and without the page.
 install_web_packages() {
   [[ ${GREENROOM_WEB:-ON} != OFF ]] || return 0
-  if command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18)'; then
+  if command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; then
     return 0
   fi
   install "${web_packages[@]}"
