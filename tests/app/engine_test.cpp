@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "models/ddsp_svc/demo.h"
 #include "support/environment.h"
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 
 namespace greenroom::app {
@@ -15,18 +16,9 @@ namespace {
 
 using base::Error;
 using base::ErrorCode;
+using test::error_of;
 using testing::AllOf;
 using testing::HasSubstr;
-
-template <typename Call>
-Error error_of(Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error;
-  }
-  return {ErrorCode::kInternal, "no error"};
-}
 
 TEST(Engine, StartsWithTheMachinesDevicesAndNoModel) {
   const Engine engine({});

@@ -7,12 +7,14 @@
 #include <fstream>
 #include <future>
 
+#include "support/error_of.h"
 #include "support/fake_clock.h"
 #include "support/temp_dir.h"
 
 namespace greenroom::app {
 namespace {
 
+using test::error_of;
 using testing::HasSubstr;
 
 class JobsTest : public testing::Test {
@@ -38,16 +40,6 @@ class JobsTest : public testing::Test {
   static std::string content(const std::filesystem::path& path) {
     std::ifstream stream(path);
     return {std::istreambuf_iterator<char>(stream), {}};
-  }
-
-  template <typename Call>
-  static base::Error error_of(Call&& call) {
-    try {
-      call();
-    } catch (const base::Error& error) {
-      return error;
-    }
-    return {base::ErrorCode::kInternal, "no error"};
   }
 
   test::TempDir dir_;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "support/error_of.h"
 #include "support/fake_clock.h"
 #include "support/fake_model.h"
 #include "support/temp_dir.h"
@@ -17,6 +18,7 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 using core::ModelStatus;
+using test::error_of;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -61,16 +63,6 @@ class ModelRegistryTest : public testing::Test {
   std::filesystem::path voice(const std::string& name) {
     std::filesystem::create_directories(dir_ / name);
     return dir_.write(name + "/model_0.pt", name);
-  }
-
-  template <typename Call>
-  static Error error_of(Call&& call) {
-    try {
-      call();
-    } catch (const Error& error) {
-      return error;
-    }
-    return {ErrorCode::kInternal, "no error"};
   }
 
   test::TempDir dir_;

@@ -13,6 +13,7 @@
 
 #include "app/schema.h"
 #include "base/error.h"
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 
 namespace greenroom::app {
@@ -24,6 +25,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using Kind = StateStore::Kind;
+using test::error_of;
 
 RegisteredModel alto() {
   RegisteredModel model;
@@ -44,16 +46,6 @@ RegisteredModel tenor() {
   model.baseline = true;
   model.held = true;
   return model;
-}
-
-template <typename Call>
-Error error_of(Call&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error;
-  }
-  return {ErrorCode::kInternal, "no error"};
 }
 
 TEST(StateStore, KeepsModelsAcrossReopening) {

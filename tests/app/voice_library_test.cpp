@@ -7,10 +7,13 @@
 
 #include "audio/file.h"
 #include "base/error.h"
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 
 namespace greenroom::app {
 namespace {
+
+using test::error_of;
 
 namespace fs = std::filesystem;
 using base::ErrorCode;
@@ -25,16 +28,6 @@ class VoiceLibraryTest : public testing::Test {
   }
 
   fs::path folder() const { return dir_ / "voices"; }
-
-  template <typename Call>
-  static base::Error error_of(Call&& call) {
-    try {
-      call();
-    } catch (const base::Error& error) {
-      return error;
-    }
-    return {ErrorCode::kInternal, "no error"};
-  }
 
   test::TempDir dir_;
 };

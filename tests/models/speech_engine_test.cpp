@@ -12,10 +12,13 @@
 #include "app/engine.h"
 #include "base/error.h"
 #include "models/index_tts/demo.h"
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 
 namespace greenroom::app {
 namespace {
+
+using test::error_of;
 
 class SpeechEngineTest : public testing::Test {
  protected:
@@ -71,16 +74,6 @@ class SpeechEngineTest : public testing::Test {
   }
 
   static std::string folder() { return folder_->path().string(); }
-
-  template <typename Call>
-  static base::Error error_of(Call&& call) {
-    try {
-      call();
-    } catch (const base::Error& error) {
-      return error;
-    }
-    return {base::ErrorCode::kInternal, "no error"};
-  }
 
   static bool is_resident(const Engine& engine, const std::string& kind) {
     const auto status = engine.status();

@@ -6,7 +6,7 @@ import { displayName } from "../segments";
 import { models } from "../state/store";
 import { Button, CopyCurl, Field } from "../ui/parts";
 import type { Sound } from "./audio";
-import { Failure, filled, Layout, ModelChoice, NumberOption, type Options, Progress, ResultView, SliderOption } from "./form";
+import { filled, Layout, ModelChoice, NumberOption, type Options, Output, SliderOption } from "./form";
 import { type Result, runJob } from "./job";
 import { Player } from "./player";
 import { Source } from "./source";
@@ -101,18 +101,7 @@ export function Convert() {
           </div>
         </form>
       }
-      result={
-        <div class="stack" aria-live="polite">
-          <h2>{texts.output}</h2>
-          <Progress id={job} />
-          <Failure problem={problem.value} />
-          {result.value ? (
-            <ResultView key={result.value.job.id} result={result.value} label={`${texts.output}: ${result.value.sound.name}`} />
-          ) : !job.value && !problem.value ? (
-            <p class="muted">{texts.resultNone}</p>
-          ) : null}
-        </div>
-      }
+      result={<Output job={job} problem={problem.value} result={result.value} />}
     />
   );
 }

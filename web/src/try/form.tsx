@@ -129,3 +129,20 @@ export function Layout({ form, result }: { form: ComponentChildren; result: Comp
     </div>
   );
 }
+
+// What came out, or what is being done about it, or why nothing came out.
+export function Output(props: { job: Signal<string>; problem: Problem | null; result: Result | null }) {
+  const texts = t.value;
+  return (
+    <div class="stack" aria-live="polite">
+      <h2>{texts.output}</h2>
+      <Progress id={props.job} />
+      <Failure problem={props.problem} />
+      {props.result ? (
+        <ResultView key={props.result.job.id} result={props.result} label={`${texts.output}: ${props.result.sound.name}`} />
+      ) : !props.job.value && !props.problem ? (
+        <p class="muted">{texts.resultNone}</p>
+      ) : null}
+    </div>
+  );
+}

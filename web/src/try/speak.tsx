@@ -9,7 +9,7 @@ import { displayName } from "../segments";
 import { models } from "../state/store";
 import { attempt, Button, CopyCurl, Dialog, Field } from "../ui/parts";
 import type { Sound } from "./audio";
-import { Failure, filled, Layout, ModelChoice, NumberOption, type Options, Progress, ResultView } from "./form";
+import { Failure, filled, Layout, ModelChoice, NumberOption, type Options, Output } from "./form";
 import { type Result, runJob } from "./job";
 import { Player } from "./player";
 import { Source } from "./source";
@@ -166,18 +166,7 @@ export function Speak() {
           </div>
         </form>
       }
-      result={
-        <div class="stack" aria-live="polite">
-          <h2>{texts.output}</h2>
-          <Progress id={job} />
-          <Failure problem={problem.value} />
-          {result.value ? (
-            <ResultView key={result.value.job.id} result={result.value} label={`${texts.output}: ${result.value.sound.name}`} />
-          ) : !job.value && !problem.value ? (
-            <p class="muted">{texts.resultNone}</p>
-          ) : null}
-        </div>
-      }
+      result={<Output job={job} problem={problem.value} result={result.value} />}
     />
   );
 }

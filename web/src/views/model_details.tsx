@@ -6,8 +6,9 @@ import type { Hold, Model } from "../api/types";
 import * as format from "../format";
 import { t } from "../i18n";
 import { displayName } from "../segments";
-import { devices, models, refreshModels, tasks } from "../state/store";
-import { deviceName, listOf } from "../ui/bar";
+import { models, refreshModels, tasks } from "../state/store";
+import { listOf } from "../ui/bar";
+import { DeviceOptions } from "../ui/device_options";
 import { attempt, Button, CopyCurl, Field } from "../ui/parts";
 
 const kForever = 1e9;
@@ -70,14 +71,7 @@ function DeviceChoice({ model }: { model: Model }) {
         disabled={model.status !== "unloaded" && model.status !== "error"}
         onChange={(event) => void change(model, { device: event.currentTarget.value })}
       >
-        <option value="auto">{t.value.deviceAuto}</option>
-        {devices.value
-          .filter((device) => !device.id.startsWith("drm"))
-          .map((device) => (
-            <option key={device.id} value={device.id}>
-              {deviceName(device.id)}
-            </option>
-          ))}
+        <DeviceOptions />
       </select>
     </Field>
   );

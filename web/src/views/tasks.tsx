@@ -6,8 +6,9 @@ import * as format from "../format";
 import { t } from "../i18n";
 import { displayName } from "../segments";
 import { askPlan, endPreview, previewPlan } from "../state/plan";
-import { devices, models, refreshDevices, refreshModels, refreshTasks, tasks } from "../state/store";
+import { models, refreshDevices, refreshModels, refreshTasks, tasks } from "../state/store";
 import { deviceName, planSentence } from "../ui/bar";
+import { DeviceOptions } from "../ui/device_options";
 import { Icon } from "../ui/icon";
 import { attempt, Button, CopyCurl, Dialog, Field, ProblemBox, problemText, tell } from "../ui/parts";
 
@@ -194,14 +195,7 @@ function ModelList(props: { id: string; title: string; list: TaskModel[]; priori
             onInput={(event) => set(index, { model_path: event.currentTarget.value })}
           />
           <select aria-label={texts.onDevice} value={one.device ?? "auto"} onChange={(event) => set(index, { device: event.currentTarget.value })}>
-            <option value="auto">{texts.deviceAuto}</option>
-            {devices.value
-              .filter((device) => !device.id.startsWith("drm"))
-              .map((device) => (
-                <option key={device.id} value={device.id}>
-                  {deviceName(device.id)}
-                </option>
-              ))}
+            <DeviceOptions />
           </select>
           {props.priorities ? (
             <input
