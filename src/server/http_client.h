@@ -23,7 +23,7 @@ std::string encode_part(std::string_view text);
 class ApiClient {
  public:
   // `url`: "http://127.0.0.1:7860". Throws base::Error(kInvalidArgument) when it is of another form.
-  ApiClient(const std::string& url, std::string api_key);
+  ApiClient(const std::string& url, const std::string& api_key);
   ~ApiClient();
   ApiClient(const ApiClient&) = delete;
   ApiClient& operator=(const ApiClient&) = delete;
