@@ -120,12 +120,12 @@ void VoiceLibrary::write_entry(const Voice& voice) const {
   });
 }
 
-Voice VoiceLibrary::add(const fs::path& file, const std::string& name) {
+Voice VoiceLibrary::add(const fs::path& file, const std::string& name, const std::string& called) {
   if (folder_.empty()) {
     throw Error(ErrorCode::kFailedPrecondition,
                 "voices are kept in system.cache_dir, and there is none; set it in the configuration");
   }
-  const auto audio = audio::read_file(file);
+  const auto audio = audio::read_file(file, called);
   if (audio.seconds() < limits_.shortest_seconds || audio.seconds() > limits_.longest_seconds) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("the recording has {:.2f} s; a voice needs {} to {} s (3 to 15 s are best)",

@@ -39,11 +39,13 @@ class VoiceLibrary {
   explicit VoiceLibrary(std::filesystem::path folder, const VoiceLimits& limits = {});
 
   // Takes the recording in `file` (any format libsndfile reads). The same recording again is the same voice,
-  // under its new name if one is given; without one it is called "voice" and a number. Throws base::Error:
+  // under its new name if one is given; without one it is called "voice" and a number. Errors call the file
+  // `called`, as audio::read_file does. Throws base::Error:
   // kInvalidArgument (no audio, too short or long, a name that is too long or holds control characters),
   // kDataLoss (damaged), kResourceExhausted (too many voices), kFailedPrecondition (the name is another
   // voice's; nothing is kept), kUnavailable (the disk).
-  Voice add(const std::filesystem::path& file, const std::string& name) EXCLUDES_LOCK(mutex_);
+  Voice add(const std::filesystem::path& file, const std::string& name, const std::string& called = {})
+      EXCLUDES_LOCK(mutex_);
 
   std::vector<Voice> list() const EXCLUDES_LOCK(mutex_);  // the newest first
   // By id, else by name.

@@ -43,38 +43,38 @@ std::string quoted(const fs::path& path) {
   throw Error(code, fmt::format("audio file {}: {}", quoted(path), what));
 }
 
-// Refuses what opening would block on or misread: folders, pipes, devices.
-void check_is_file(const fs::path& path) {
+// Refuses what opening would block on or misread: folders, pipes, devices. Errors speak of `name`.
+void check_is_file(const fs::path& path, const fs::path& name) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found)
-    fail(ErrorCode::kNotFound, path, "does not exist; check the path");
+    fail(ErrorCode::kNotFound, name, "does not exist; check the path");
   if (status.type() == fs::file_type::none) {
-    fail(ErrorCode::kUnavailable, path, fmt::format("cannot be examined: {}", error.message()));
+    fail(ErrorCode::kUnavailable, name, fmt::format("cannot be examined: {}", error.message()));
   }
   if (status.type() != fs::file_type::regular) {
-    fail(ErrorCode::kInvalidArgument, path, "is a folder or a device; name an audio file");
+    fail(ErrorCode::kInvalidArgument, name, "is a folder or a device; name an audio file");
   }
   if (access(path.c_str(), R_OK) != 0) {
-    fail(ErrorCode::kUnavailable, path, fmt::format("cannot be read: {}", std::strerror(errno)));
+    fail(ErrorCode::kUnavailable, name, fmt::format("cannot be read: {}", std::strerror(errno)));
   }
 }
 
-Sound open_to_read(const fs::path& path, SF_INFO& info) {
-  check_is_file(path);
+Sound open_to_read(const fs::path& path, const fs::path& name, SF_INFO& info) {
+  check_is_file(path, name);
   Sound sound(sf_open(path.c_str(), SFM_READ, &info));
   if (!sound) {
-    fail(ErrorCode::kDataLoss, path,
+    fail(ErrorCode::kDataLoss, name,
          fmt::format("is not an audio file that can be read ({}); convert it to WAV or FLAC first",
                      sf_strerror(nullptr)));
   }
   if (info.samplerate < kMinRate || info.samplerate > kMaxRate) {
-    fail(ErrorCode::kInvalidArgument, path,
+    fail(ErrorCode::kInvalidArgument, name,
          fmt::format("has a sample rate of {} Hz; supported are {} to {} Hz", info.samplerate, kMinRate,
                      kMaxRate));
   }
   if (info.channels < 1 || info.channels > kMaxChannels) {
-    fail(ErrorCode::kInvalidArgument, path,
+    fail(ErrorCode::kInvalidArgument, name,
          fmt::format("has {} channels; supported are 1 to {}", info.channels, kMaxChannels));
   }
   return sound;
@@ -87,13 +87,13 @@ float mix(const float* channels, int n_channels) {
   return sum / static_cast<float>(n_channels);
 }
 
-void append_mixed(const fs::path& path, Buffer& audio, const std::vector<float>& block, std::int64_t n_read,
+void append_mixed(const fs::path& name, Buffer& audio, const std::vector<float>& block, std::int64_t n_read,
                   int n_channels) {
   for (std::int64_t i = 0; i < n_read; ++i) {
     const float sample = mix(block.data() + i * n_channels, n_channels);
     if (!std::isfinite(sample)) {
       const double seconds = static_cast<double>(audio.samples.size()) / audio.sample_rate;
-      fail(ErrorCode::kInvalidArgument, path,
+      fail(ErrorCode::kInvalidArgument, name,
            fmt::format("sample {} (at {:.3f} s) is not a finite number; export the file again, as 16-bit PCM",
                        audio.samples.size(), seconds));
     }
@@ -102,9 +102,9 @@ void append_mixed(const fs::path& path, Buffer& audio, const std::vector<float>&
 }
 
 // For what the header or the data claims; both are a stranger's.
-void check_length(const fs::path& path, std::int64_t n_frames, int sample_rate) {
+void check_length(const fs::path& name, std::int64_t n_frames, int sample_rate) {
   if (n_frames / sample_rate < kMaxSeconds) return;
-  fail(ErrorCode::kInvalidArgument, path,
+  fail(ErrorCode::kInvalidArgument, name,
        fmt::format("holds more than {} hours of audio; split it into shorter files", kMaxSeconds / 3600));
 }
 
@@ -167,10 +167,11 @@ class TemporaryFile {
 
 }  // namespace
 
-Buffer read_file(const fs::path& path) {
+Buffer read_file(const fs::path& path, const std::string& called) {
+  const fs::path name = called.empty() ? path : fs::path(called);
   SF_INFO info = {};
-  const Sound sound = open_to_read(path, info);
-  if (states_length(info)) check_length(path, info.frames, info.samplerate);
+  const Sound sound = open_to_read(path, name, info);
+  if (states_length(info)) check_length(name, info.frames, info.samplerate);
 
   Buffer audio;
   audio.sample_rate = info.samplerate;
@@ -181,19 +182,19 @@ Buffer read_file(const fs::path& path) {
   while (true) {
     const std::int64_t n_read = sf_readf_float(sound.get(), block.data(), block_frames);
     if (n_read <= 0) break;
-    append_mixed(path, audio, block, n_read, info.channels);
-    check_length(path, static_cast<std::int64_t>(audio.samples.size()), info.samplerate);
+    append_mixed(name, audio, block, n_read, info.channels);
+    check_length(name, static_cast<std::int64_t>(audio.samples.size()), info.samplerate);
   }
   const std::int64_t n_frames = static_cast<std::int64_t>(audio.samples.size());
   if (sf_error(sound.get()) != SF_ERR_NO_ERROR) {
-    fail(ErrorCode::kDataLoss, path,
+    fail(ErrorCode::kDataLoss, name,
          fmt::format("is damaged after sample {}: {}", n_frames, sf_strerror(sound.get())));
   }
   if (states_length(info) && n_frames < info.frames) {
-    fail(ErrorCode::kDataLoss, path,
+    fail(ErrorCode::kDataLoss, name,
          fmt::format("is truncated: {} of {} samples are there; copy it again", n_frames, info.frames));
   }
-  if (n_frames == 0) fail(ErrorCode::kInvalidArgument, path, "holds no samples");
+  if (n_frames == 0) fail(ErrorCode::kInvalidArgument, name, "holds no samples");
   return audio;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "audio/buffer.h"
 
@@ -13,7 +14,9 @@ namespace greenroom::audio {
 // rate outside 1000..768000 Hz, more than 64 channels, more than 4 hours). Memory follows what is in the
 // file, not what its header claims. A WAV file cut off within its samples is read as far as it goes:
 // recorders that stream write such headers.
-Buffer read_file(const std::filesystem::path& path);
+// `called` is what errors call the file, for one whose path means nothing to who gave it; its path when
+// empty.
+Buffer read_file(const std::filesystem::path& path, const std::string& called = {});
 
 // Writes mono audio; the format follows the extension: .wav and .flac (16-bit PCM, clipped to [-1, 1]).
 // Throws Error(kInvalidArgument) for another extension, no samples, a sample that is not finite or a rate the

@@ -66,6 +66,21 @@ void TempFile::append(std::string_view bytes) {
   }
 }
 
+std::string FormFile::shown_name() const {
+  constexpr std::size_t kLongest = 120;
+  constexpr unsigned char kFirstPrintable = 0x20, kDelete = 0x7F;
+  std::string shown =
+      name.substr(name.find_last_of("/\\") + 1);  // all of it when there is none: npos + 1 is 0
+  if (shown.size() > kLongest) shown.resize(kLongest);
+  std::replace_if(
+      shown.begin(), shown.end(),
+      [](char c) {
+        return static_cast<unsigned char>(c) < kFirstPrintable || static_cast<unsigned char>(c) == kDelete;
+      },
+      '?');
+  return shown.empty() ? "the upload" : shown;
+}
+
 std::optional<std::string> Form::field(std::string_view name) const {
   for (const auto& [known, value] : fields) {
     if (known == name) return value;

@@ -39,6 +39,9 @@ struct FormFile {
   std::string content_type;
   std::uint64_t bytes = 0;
   TempFile file;
+
+  // Its name as a message shows it: without folders, one short line; "the upload" when it has none.
+  std::string shown_name() const;
 };
 
 struct Form {

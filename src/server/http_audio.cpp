@@ -48,6 +48,16 @@ std::string read(const fs::path& path) {
   return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+// Fit for a header: httplib writes names between quotes as they are.
+std::string form_name(const fs::path& path) {
+  constexpr unsigned char kFirstPrintable = 0x20;
+  std::string name = path.filename().string();
+  for (char& c : name) {
+    if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < kFirstPrintable) c = '_';
+  }
+  return name;
+}
+
 fs::path canonical(const fs::path& path) {
   std::error_code ignored;
   return fs::weakly_canonical(fs::absolute(path, ignored), ignored);
@@ -114,7 +124,7 @@ AudioAnswer AudioClient::run(const AudioJob& job, const std::function<void(doubl
   httplib::MultipartFormDataItems items;
   for (const auto& [name, value] : job.fields) items.push_back({name, value, "", ""});
   for (const auto& [name, path] : job.files) {
-    items.push_back({name, read(path), "recording", "application/octet-stream"});
+    items.push_back({name, read(path), form_name(path), "application/octet-stream"});
   }
   items.push_back({"async", "true", "", ""});
   const auto started = connection_->client.Post(job.path, items);

@@ -29,7 +29,7 @@ std::optional<audio::Buffer> recording(const Request& request, const app::VoiceL
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("give either {} or the file {}, not both", voice_field, file_field));
   }
-  if (file != nullptr) return audio::read_file(file->file.path());
+  if (file != nullptr) return audio::read_file(file->file.path(), file->shown_name());
   if (named) return voices.audio(voices.get(*named));
   return std::nullopt;
 }

@@ -43,7 +43,8 @@ void add_voice_routes(Router& router, AudioServices& audio) {
                      base::ErrorCode::kInvalidArgument,
                      "there is no file: send the recording as the field \"file\" of multipart/form-data");
                }
-               const auto voice = voices.add(file->file.path(), request.form.field("name").value_or(""));
+               const auto voice =
+                   voices.add(file->file.path(), request.form.field("name").value_or(""), file->shown_name());
                return Response::json(to_json(voice), kCreated).with("Location", "/api/v1/voices/" + voice.id);
              },
              {.body = Body::kForm});

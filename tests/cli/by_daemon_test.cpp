@@ -65,6 +65,11 @@ TEST_F(ByDaemon, ConvertsThereWithTheSameResult) {
   const auto wrong = convert(there, {"--speaker", "99"}, kWithDaemon);
   EXPECT_EQ(wrong.status, 1);
   EXPECT_THAT(wrong.err, HasSubstr("speaker"));
+  const auto broken = dir_.write("my \"take\".wav", "not audio");
+  const auto unread = test::run_program(
+      {"--port", port, "convert", "--model", alto, broken.string(), there.string()}, kWithDaemon);
+  EXPECT_EQ(unread.status, 1);
+  EXPECT_THAT(unread.err, AllOf(HasSubstr("take"), Not(HasSubstr("greenroom-upload"))));
 }
 
 TEST_F(ByDaemon, SpeaksThere) {

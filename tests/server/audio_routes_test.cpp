@@ -21,6 +21,7 @@ namespace {
 using base::Json;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 constexpr const char* kRecording = "/usr/share/sounds/alsa/Front_Center.wav";
@@ -212,6 +213,29 @@ TEST_F(AudioRoutes, ConvertSaysWhatIsWrong) {
               HasSubstr("speaker"));
   EXPECT_THAT(detail({{"model", "demo/alto", ""}, {"file", "x", "x.wav"}}, 422), HasSubstr("audio file"));
   EXPECT_THAT(detail({recording()}, 400), HasSubstr("demo/alto, demo/tenor"));  // which one?
+}
+
+TEST_F(AudioRoutes, ErrorsCallAnUploadByItsOwnName) {
+  const auto detail = [&](const std::string& path, std::vector<Part> parts) {
+    const auto answer = upload(path, parts);
+    EXPECT_EQ(answer.status, 422) << answer.body;
+    return base::parse_json(answer.body, "problem")["detail"].get<std::string>();
+  };
+  const auto names = [](const char* name) {
+    return AllOf(HasSubstr("'" + std::string(name) + "'"), Not(HasSubstr("greenroom-upload")));
+  };
+  const Part broken{"file", "not audio", "my take 歌.wav"};
+  EXPECT_THAT(detail("/api/v1/convert", {{"model", "demo/alto", ""}, broken}), names("my take 歌.wav"));
+  EXPECT_THAT(detail("/api/v1/voices", {broken}), names("my take 歌.wav"));
+  EXPECT_THAT(detail("/api/v1/speak", {{"text", "Hi", ""}, broken}), names("my take 歌.wav"));
+  const Part with_folders{"file", "not audio",
+                          "C:/music/\x01"
+                          "take.wav"};
+  EXPECT_THAT(detail("/api/v1/voices", {with_folders}), names("?take.wav"));
+  const auto started = upload("/api/v1/convert", {{"model", "demo/alto", ""}, {"async", "true", ""}, broken});
+  ASSERT_EQ(started.status, 202) << started.body;
+  const auto job = wait_for(base::parse_json(started.body, "job")["job"]["id"]);
+  EXPECT_THAT(job["error"].get<std::string>(), names("my take 歌.wav"));
 }
 
 TEST_F(AudioRoutes, AJobConvertsAndKeepsItsResult) {
