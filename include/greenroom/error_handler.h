@@ -61,8 +61,13 @@ class ErrorHandler {
   // inference meets that error, before greenroom's own rules (retry with growing delays, less memory, another
   // device), in the order of registration. Or it is any other name, for handle_error() alone: an exception's
   // class, a component, both as "component.type", or "default" for everything. Throws
-  // Error(invalid_argument): no action, a negative delay, fewer than one attempt.
-  void register_recovery_action(const std::string& error_type, const RecoveryAction& action);
+  // Error(invalid_argument): no action, a negative delay, fewer than one attempt. Returns a number that takes
+  // it off again. It stays over a shutdown and a new start until then: an action that uses what does not live
+  // as long has to be taken off.
+  int register_recovery_action(const std::string& error_type, const RecoveryAction& action);
+  // Afterwards the action is not called any more; waits for calls in progress, unless it comes from within
+  // one. False when there is none of that number.
+  bool unregister_recovery_action(int number);
 
   // For errors of the program's own: remembers the error, tells the callbacks, and runs the actions
   // registered for "component.type", the component, the type and "default", in this order, until one
@@ -70,8 +75,9 @@ class ErrorHandler {
   bool handle_error(const std::exception& error, const std::string& component, const std::string& operation,
                     ErrorSeverity severity = ErrorSeverity::MEDIUM);
 
-  // Of handle_error's errors.
-  void add_error_callback(ErrorCallback callback);
+  // Of handle_error's errors. Both as for actions.
+  int add_error_callback(ErrorCallback callback);
+  bool remove_error_callback(int number);
 
   // Both kinds, the oldest first: up to 1000 of handle_error and 200 of greenroom's own.
   std::vector<ErrorContext> get_recent_errors(double hours = 24) const;

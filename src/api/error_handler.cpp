@@ -3,9 +3,11 @@
 #include <cxxabi.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -13,6 +15,7 @@
 #include <utility>
 
 #include "api/process.h"
+#include "api/removable_call.h"
 #include "api/translate.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -72,6 +75,12 @@ bool act(const RecoveryAction& action, const ErrorContext& context) {
   return false;
 }
 
+// The same action by way of `call`.
+RecoveryAction by(const std::shared_ptr<api::RemovableCall>& call, RecoveryAction action) {
+  action.action = [call](const ErrorContext& context) { return (*call)(context); };
+  return action;
+}
+
 core::RecoveryAction from_public(const RecoveryAction& action) {
   return {.strategy = static_cast<core::RecoveryStrategy>(action.strategy),
           .action = [action](const core::ErrorContext& context) { return act(action, to_public(context)); },
@@ -89,9 +98,24 @@ class Registered {
     return *registered;
   }
 
-  void add(const std::string& type, const RecoveryAction& action) {
+  struct Action {
+    RecoveryAction action;  // by way of `call`
+    std::shared_ptr<api::RemovableCall> call;
+    // Its number in the engine that was started last; 0 when it is for no engine.
+    std::shared_ptr<std::atomic<int>> in_engine = std::make_shared<std::atomic<int>>(0);
+  };
+
+  int add(const std::string& type, const Action& action) {
     base::MutexLock lock(mutex_);
-    actions_[type].push_back(action);
+    actions_[type][++last_] = action;
+    return last_;
+  }
+  std::optional<Action> take_action(int number) {
+    base::MutexLock lock(mutex_);
+    for (auto& [type, actions] : actions_) {
+      if (auto taken = actions.extract(number)) return std::move(taken.mapped());
+    }
+    return std::nullopt;
   }
   std::vector<RecoveryAction> actions_for(const ErrorContext& context) {
     base::MutexLock lock(mutex_);
@@ -99,22 +123,30 @@ class Registered {
     for (const auto& key : {context.component + "." + context.error_type, context.component,
                             context.error_type, std::string("default")}) {
       const auto actions = actions_.find(key);
-      if (actions != actions_.end())
-        found.insert(found.end(), actions->second.begin(), actions->second.end());
+      if (actions == actions_.end()) continue;
+      for (const auto& [number, action] : actions->second) found.push_back(action.action);
     }
     return found;
   }
 
-  void add(ErrorCallback callback) {
+  int add(const std::shared_ptr<api::RemovableCall>& callback) {
     base::MutexLock lock(mutex_);
-    callbacks_.push_back(std::move(callback));
+    callbacks_[++last_] = callback;
+    return last_;
   }
-  std::vector<ErrorCallback> note(const ErrorContext& context) {
+  std::shared_ptr<api::RemovableCall> take_callback(int number) {
+    base::MutexLock lock(mutex_);
+    auto taken = callbacks_.extract(number);
+    return taken ? std::move(taken.mapped()) : nullptr;
+  }
+  std::vector<std::shared_ptr<api::RemovableCall>> note(const ErrorContext& context) {
     base::MutexLock lock(mutex_);
     ++counts_[context.component + "." + context.error_type];
     errors_.push_back(context);
     if (errors_.size() > kMostRemembered) errors_.pop_front();
-    return callbacks_;
+    std::vector<std::shared_ptr<api::RemovableCall>> callbacks;
+    for (const auto& [number, callback] : callbacks_) callbacks.push_back(callback);
+    return callbacks;
   }
 
   std::deque<ErrorContext> errors() {
@@ -133,8 +165,9 @@ class Registered {
 
  private:
   base::Mutex mutex_;
-  std::map<std::string, std::vector<RecoveryAction>> actions_ GUARDED_BY(mutex_);
-  std::vector<ErrorCallback> callbacks_ GUARDED_BY(mutex_);
+  int last_ GUARDED_BY(mutex_) = 0;
+  std::map<std::string, std::map<int, Action>> actions_ GUARDED_BY(mutex_);  // in the order of registration
+  std::map<int, std::shared_ptr<api::RemovableCall>> callbacks_ GUARDED_BY(mutex_);
   std::deque<ErrorContext> errors_ GUARDED_BY(mutex_);
   std::map<std::string, std::uint64_t> counts_ GUARDED_BY(mutex_);
 };
@@ -161,15 +194,32 @@ std::string_view recovery_strategy_name(RecoveryStrategy strategy) {
   return core::recovery_strategy_name(static_cast<core::RecoveryStrategy>(strategy));
 }
 
-void ErrorHandler::register_recovery_action(const std::string& error_type, const RecoveryAction& action) {
-  at_border([&] {
+int ErrorHandler::register_recovery_action(const std::string& error_type, const RecoveryAction& action) {
+  return at_border([&] {
     check(error_type, action);
-    Registered::instance().add(error_type, action);
+    const auto call = std::make_shared<api::RemovableCall>(action.action);
+    const Registered::Action registered{by(call, action), call};
+    const int number = Registered::instance().add(error_type, registered);
     const auto code = code_named(error_type);
-    if (!code) return;
-    Process::instance().on_every_engine([code = *code, action = from_public(action)](app::Engine& engine) {
-      engine.recovery().register_recovery_action(code, action);
+    if (!code) return number;
+    Process::instance().on_every_engine([code = *code, registered](app::Engine& engine) {
+      if (registered.call->is_removed()) return;
+      *registered.in_engine =
+          engine.recovery().register_recovery_action(code, from_public(registered.action));
     });
+    return number;
+  });
+}
+
+bool ErrorHandler::unregister_recovery_action(int number) {
+  return at_border([&] {
+    const auto action = Registered::instance().take_action(number);
+    if (!action) return false;
+    action->call->remove();
+    // An engine that starts meanwhile may keep it: as one that does nothing.
+    const auto engine = Process::instance().running();
+    if (engine) engine->recovery().unregister_recovery_action(*action->in_engine);
+    return true;
   });
 }
 
@@ -183,9 +233,7 @@ bool ErrorHandler::handle_error(const std::exception& error, const std::string& 
                          .operation = operation,
                          .timestamp = now()};
     for (const auto& callback : Registered::instance().note(context)) {
-      act({.action = [&](const ErrorContext& told) { return callback(told), true; },
-           .description = "error callback"},
-          context);
+      act({.action = std::ref(*callback), .description = "error callback"}, context);
     }
     for (const auto& action : Registered::instance().actions_for(context)) {
       for (context.attempt = 1; context.attempt <= action.max_attempts; ++context.attempt) {
@@ -197,8 +245,19 @@ bool ErrorHandler::handle_error(const std::exception& error, const std::string& 
   });
 }
 
-void ErrorHandler::add_error_callback(ErrorCallback callback) {
-  at_border([&] { Registered::instance().add(std::move(callback)); });
+int ErrorHandler::add_error_callback(ErrorCallback callback) {
+  return at_border([&] {
+    return Registered::instance().add(std::make_shared<api::RemovableCall>(
+        [callback = std::move(callback)](const ErrorContext& told) { return callback(told), true; }));
+  });
+}
+
+bool ErrorHandler::remove_error_callback(int number) {
+  return at_border([&] {
+    const auto callback = Registered::instance().take_callback(number);
+    if (callback) callback->remove();
+    return callback != nullptr;
+  });
 }
 
 std::vector<ErrorContext> ErrorHandler::get_recent_errors(double hours) const {

@@ -81,11 +81,11 @@ class RecoveryExecutor::Execution {
   // Makes ready for the next attempt. False: there is none.
   bool prepare(const ErrorContext& context) {
     const auto actions = owner_.actions_for(context.code);
-    for (std::size_t i = 0; i < actions.size(); ++i) {
-      if (used_[{context.code, i}]++ >= actions[i].max_attempts) continue;
-      if (!wait(actions[i].delay)) return false;
-      if (!actions[i].action(context)) continue;
-      return follow(step_of(actions[i]));
+    for (const auto& [number, action] : actions) {
+      if (used_[number]++ >= action.max_attempts) continue;
+      if (!wait(action.delay)) return false;
+      if (!action.action(context)) continue;
+      return follow(step_of(action));
     }
     return follow(next_step(context, history_, means(), owner_.options_, owner_.chance_()));
   }
@@ -172,9 +172,9 @@ class RecoveryExecutor::Execution {
   RecoverableOperation::Attempt attempt_;
   RecoveryHistory history_;
   std::vector<base::DeviceId> fallbacks_;
-  std::map<std::pair<ErrorCode, std::size_t>, int> used_;  // how often a registered action was
-  std::string step_;                                       // that led to this attempt; empty: the first
-  std::string cause_;                                      // the error before it
+  std::map<int, int> used_;  // how often a registered action was, by its number
+  std::string step_;         // that led to this attempt; empty: the first
+  std::string cause_;        // the error before it
   std::vector<std::string> tried_;
   bool restarts_now_ = false;
 };
@@ -183,7 +183,7 @@ RecoveryExecutor::RecoveryExecutor(const base::Clock& clock, std::function<void(
                                    std::function<double()> chance, const RecoveryOptions& options)
     : clock_(clock), publish_(std::move(publish)), chance_(std::move(chance)), options_(options) {}
 
-void RecoveryExecutor::register_recovery_action(ErrorCode code, RecoveryAction action) {
+int RecoveryExecutor::register_recovery_action(ErrorCode code, RecoveryAction action) {
   if (!action.action || action.max_attempts < 1) {
     throw Error(
         ErrorCode::kInvalidArgument,
@@ -191,7 +191,22 @@ void RecoveryExecutor::register_recovery_action(ErrorCode code, RecoveryAction a
                     action.description, base::error_code_name(code)));
   }
   MutexLock lock(mutex_);
-  actions_[code].push_back(std::move(action));
+  actions_[code].emplace_back(++last_action_, std::move(action));
+  return last_action_;
+}
+
+bool RecoveryExecutor::unregister_recovery_action(int number) {
+  NumberedActions ended;  // destroyed without the lock
+  MutexLock lock(mutex_);
+  for (auto& [code, actions] : actions_) {
+    const auto found = std::find_if(actions.begin(), actions.end(),
+                                    [&](const auto& action) { return action.first == number; });
+    if (found == actions.end()) continue;
+    ended.push_back(std::move(*found));
+    actions.erase(found);
+    return true;
+  }
+  return false;
 }
 
 void RecoveryExecutor::execute(const RecoverableOperation& operation) {
@@ -260,10 +275,10 @@ std::vector<ErrorContext> RecoveryExecutor::recent() const {
   return {recent_.begin(), recent_.end()};
 }
 
-std::vector<RecoveryAction> RecoveryExecutor::actions_for(ErrorCode code) const {
+RecoveryExecutor::NumberedActions RecoveryExecutor::actions_for(ErrorCode code) const {
   MutexLock lock(mutex_);
   const auto found = actions_.find(code);
-  return found == actions_.end() ? std::vector<RecoveryAction>() : found->second;
+  return found == actions_.end() ? NumberedActions() : found->second;
 }
 
 }  // namespace greenroom::core

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -63,8 +64,11 @@ class RecoveryExecutor {
                    std::function<double()> chance, const RecoveryOptions& options = {});
 
   // Runs before the built-in rules, in the order of registration. Throws base::Error(kInvalidArgument) for
-  // one without an action.
-  void register_recovery_action(base::ErrorCode code, RecoveryAction action) EXCLUDES_LOCK(mutex_);
+  // one without an action. Returns a number that takes it off again.
+  int register_recovery_action(base::ErrorCode code, RecoveryAction action) EXCLUDES_LOCK(mutex_);
+  // False when there is none of that number. An operation that has met its error already may call it once
+  // more.
+  bool unregister_recovery_action(int number) EXCLUDES_LOCK(mutex_);
 
   // Returns once an attempt succeeded. Publishes a recovery event for each attempt after the first. Throws
   // the last error, its message saying what was tried; kUnavailable with retry_after during a cool-down;
@@ -91,14 +95,16 @@ class RecoveryExecutor {
   void note_success(const RecoverableOperation& operation) EXCLUDES_LOCK(mutex_);
   void note_failure(const RecoverableOperation& operation, const base::Error& error) EXCLUDES_LOCK(mutex_);
   void remember(const ErrorContext& context) EXCLUDES_LOCK(mutex_);
-  std::vector<RecoveryAction> actions_for(base::ErrorCode code) const EXCLUDES_LOCK(mutex_);
+  using NumberedActions = std::vector<std::pair<int, RecoveryAction>>;
+  NumberedActions actions_for(base::ErrorCode code) const EXCLUDES_LOCK(mutex_);
 
   const base::Clock& clock_;
   const std::function<void(Event)> publish_;
   const std::function<double()> chance_;
   const RecoveryOptions options_;
   mutable base::Mutex mutex_;
-  std::map<base::ErrorCode, std::vector<RecoveryAction>> actions_ GUARDED_BY(mutex_);
+  std::map<base::ErrorCode, NumberedActions> actions_ GUARDED_BY(mutex_);
+  int last_action_ GUARDED_BY(mutex_) = 0;
   std::map<std::string, Cooling> cooling_ GUARDED_BY(mutex_);  // by operation and model
   std::deque<ErrorContext> recent_ GUARDED_BY(mutex_);
 };

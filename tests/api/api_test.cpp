@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "greenroom/error_handler.h"
@@ -33,7 +34,16 @@ class ApiTest : public testing::Test {
   static void TearDownTestSuite() { delete voices_; }
 
   ApiTest() { start(); }
-  ~ApiTest() override { shutdown_gpu_management(); }
+  ~ApiTest() override {
+    for (const int action : actions_) get_error_handler().unregister_recovery_action(action);
+    shutdown_gpu_management();
+  }
+
+  // For the length of the test: what the actions use does not live longer.
+  int add(const std::string& error_type, const RecoveryAction& action) {
+    actions_.push_back(get_error_handler().register_recovery_action(error_type, action));
+    return actions_.back();
+  }
 
   void start() const {
     InitOptions options;
@@ -60,6 +70,7 @@ class ApiTest : public testing::Test {
   }
 
   static test::TempDir* voices_;
+  std::vector<int> actions_;
   test::TempDir cache_;
   // Where an engine that starts by itself keeps its state.
   test::ScopedVariable cache_home_{"XDG_CACHE_HOME", cache_.path().c_str()};
@@ -191,10 +202,10 @@ TEST_F(ApiTest, ActionsRunInTheOrderOfWhatTheyAreFor) {
         .max_attempts = 2,
         .delay = 0};
   };
-  handler.register_recovery_action("default", action("default", true));
-  handler.register_recovery_action("std::runtime_error", action("type", true));
-  handler.register_recovery_action("mixer", action("component", false));
-  handler.register_recovery_action("mixer.std::runtime_error", action("exact", false));
+  add("default", action("default", true));
+  add("std::runtime_error", action("type", true));
+  add("mixer", action("component", false));
+  add("mixer.std::runtime_error", action("exact", false));
   EXPECT_TRUE(handler.handle_error(std::runtime_error("deliberate"), "mixer", "mix", ErrorSeverity::LOW));
   EXPECT_THAT(ran, testing::ElementsAre("exact", "exact", "component", "component", "type"));
   ran.clear();
@@ -210,14 +221,14 @@ TEST_F(ApiTest, ActionsRunInTheOrderOfWhatTheyAreFor) {
 
 TEST_F(ApiTest, AnActionThatThrowsIsOneThatDidNotHelp) {
   auto& handler = get_error_handler();
-  handler.register_recovery_action(
-      "fragile", {.action = [](const ErrorContext&) -> bool { throw std::runtime_error("deliberate"); },
+  add("fragile", {.action = [](const ErrorContext&) -> bool { throw std::runtime_error("deliberate"); },
                   .max_attempts = 1,
                   .delay = 0});
-  handler.register_recovery_action("fragile.std::logic_error",
-                                   {.action = [](const ErrorContext&) { return false; }, .max_attempts = 1});
-  handler.add_error_callback([](const ErrorContext&) { throw 42; });
+  add("fragile.std::logic_error", {.action = [](const ErrorContext&) { return false; }, .max_attempts = 1});
+  const int callback = handler.add_error_callback([](const ErrorContext&) { throw 42; });
   handler.handle_error(std::logic_error("deliberate"), "fragile", "break");  // returns
+  EXPECT_TRUE(handler.remove_error_callback(callback));
+  EXPECT_FALSE(handler.remove_error_callback(callback));
   EXPECT_EQ(error_of([&] { handler.register_recovery_action("x", {}); }).code(), ErrorCode::invalid_argument);
   EXPECT_EQ(error_of([&] {
               handler.register_recovery_action(
@@ -226,23 +237,70 @@ TEST_F(ApiTest, AnActionThatThrowsIsOneThatDidNotHelp) {
             ErrorCode::invalid_argument);
 }
 
+TEST_F(ApiTest, ActionsAndCallbacksAreTakenOffAgain) {
+  auto& handler = get_error_handler();
+  int called = 0;
+  const auto count = [&called](const ErrorContext&) { return ++called > 0; };
+  const int action = add("drum", {.action = count, .max_attempts = 1, .delay = 0});
+  const int callback = handler.add_error_callback([&](const ErrorContext& error) { count(error); });
+  EXPECT_TRUE(handler.handle_error(std::runtime_error("deliberate"), "drum", "beat"));
+  EXPECT_EQ(called, 2);
+  EXPECT_TRUE(handler.unregister_recovery_action(action));
+  EXPECT_FALSE(handler.unregister_recovery_action(action));
+  EXPECT_TRUE(handler.remove_error_callback(callback));
+  EXPECT_FALSE(handler.handle_error(std::runtime_error("deliberate"), "drum", "beat"));
+  EXPECT_EQ(called, 2);
+}
+
+TEST_F(ApiTest, TakingAnActionOffWaitsForItUnlessItIsItself) {
+  auto& handler = get_error_handler();
+  int by_itself = 0;
+  by_itself = add(
+      "cymbal", {.action = [&](const ErrorContext&) { return handler.unregister_recovery_action(by_itself); },
+                 .max_attempts = 1});
+  EXPECT_TRUE(handler.handle_error(std::runtime_error("deliberate"), "cymbal", "crash"));
+
+  std::promise<void> entered, leave;
+  std::atomic<bool> has_left{false};
+  const int slow = add("gong", {.action =
+                                    [&](const ErrorContext&) {
+                                      entered.set_value();
+                                      leave.get_future().wait();
+                                      has_left = true;
+                                      return true;
+                                    },
+                                .max_attempts = 1});
+  std::thread within([&] { handler.handle_error(std::runtime_error("deliberate"), "gong", "beat"); });
+  entered.get_future().wait();
+  std::thread lets_go([&] { leave.set_value(); });
+  EXPECT_TRUE(handler.unregister_recovery_action(slow));
+  EXPECT_TRUE(has_left);
+  within.join();
+  lets_go.join();
+}
+
 #if GREENROOM_HAVE_TORCH
 
 TEST_F(ApiTest, AnActionForACodeRunsInsideAnInference) {
   std::atomic<int> asked{0};
-  get_error_handler().register_recovery_action("invalid_argument", {.strategy = RecoveryStrategy::ABORT,
-                                                                    .action =
-                                                                        [&](const ErrorContext& error) {
-                                                                          EXPECT_EQ(error.operation,
-                                                                                    "convert");
-                                                                          return ++asked > 0;
-                                                                        },
-                                                                    .description = "count",
-                                                                    .max_attempts = 1,
-                                                                    .delay = 0});
+  const int action = add("invalid_argument", {.strategy = RecoveryStrategy::ABORT,
+                                              .action =
+                                                  [&](const ErrorContext& error) {
+                                                    EXPECT_EQ(error.operation, "convert");
+                                                    return ++asked > 0;
+                                                  },
+                                              .description = "count",
+                                              .max_attempts = 1,
+                                              .delay = 0});
   restart();  // it stays registered
   const auto id = load_ddsp_model(voice("alto"));
   const auto handle = get_ddsp_model(id);
+  EXPECT_EQ(error_of([&] {
+              handle->infer(Audio{std::vector<float>(22050), 44100}, 99);
+            }).code(),
+            ErrorCode::invalid_argument);
+  EXPECT_EQ(asked, 1);
+  EXPECT_TRUE(get_error_handler().unregister_recovery_action(action));
   EXPECT_EQ(error_of([&] {
               handle->infer(Audio{std::vector<float>(22050), 44100}, 99);
             }).code(),

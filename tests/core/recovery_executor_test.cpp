@@ -131,6 +131,21 @@ TEST_F(RecoveryExecutorTest, AnActionMayEndItAndOneThatIsNotPossibleDoes) {
   EXPECT_THROW(executor_.register_recovery_action(ErrorCode::kDataLoss, {}), Error);
 }
 
+TEST_F(RecoveryExecutorTest, AnActionIsTakenOffAgain) {
+  int called = 0;
+  const RecoveryAction count{RecoveryStrategy::kAbort, [&](const ErrorContext&) { return ++called > 0; },
+                             "count"};
+  const int first = executor_.register_recovery_action(ErrorCode::kDataLoss, count);
+  const int second = executor_.register_recovery_action(ErrorCode::kUnavailable, count);
+  EXPECT_TRUE(executor_.unregister_recovery_action(second));
+  EXPECT_FALSE(executor_.unregister_recovery_action(second));
+  error_of(operation({ErrorCode::kDataLoss}));
+  EXPECT_EQ(called, 1);
+  EXPECT_TRUE(executor_.unregister_recovery_action(first));
+  error_of(operation({ErrorCode::kDataLoss}));
+  EXPECT_EQ(called, 1);
+}
+
 TEST_F(RecoveryExecutorTest, CancellingEndsTheWaitForARetry) {
   auto cancelled = std::make_shared<std::atomic<bool>>(false);
   auto task = operation({ErrorCode::kUnavailable});
