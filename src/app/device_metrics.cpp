@@ -19,6 +19,7 @@ using Value = std::optional<double>;
 
 constexpr double kPercent = 100;
 constexpr double kMegahertz = 1e6;
+constexpr double kKilobyte = 1000;
 constexpr double kMebibyte = 1 << 20;
 
 // One family: what to write for each reading.
@@ -36,6 +37,11 @@ Value scaled(const std::optional<Number>& number, double factor = 1) {
 
 Value bytes(const Reading& reading, std::uint64_t devices::DeviceMemory::*field) {
   return reading.memory ? Value(static_cast<double>((*reading.memory).*field)) : std::nullopt;
+}
+
+Value throughput(const Reading& reading, std::uint64_t devices::PcieThroughput::*field, double factor = 1) {
+  const auto& measured = reading.telemetry.pcie_throughput;
+  return measured ? Value(static_cast<double>((*measured).*field) * factor) : std::nullopt;
 }
 
 constexpr auto kGauge = MetricWriter::Type::kGauge;
@@ -84,6 +90,13 @@ constexpr Family kFamilies[] = {
      [](const Reading& r) { return scaled(r.telemetry.pcie_generation); }},
     {"greenroom_device_pcie_lanes", kGauge, "Lanes of the PCIe link at this moment.",
      [](const Reading& r) { return scaled(r.telemetry.pcie_lanes); }},
+    {"greenroom_device_pcie_sent_bytes_per_second", kGauge, "What the device sent over PCIe.",
+     [](const Reading& r) { return throughput(r, &devices::PcieThroughput::sent_bytes_per_second); }},
+    {"greenroom_device_pcie_received_bytes_per_second", kGauge, "What the device received over PCIe.",
+     [](const Reading& r) { return throughput(r, &devices::PcieThroughput::received_bytes_per_second); }},
+    {"greenroom_device_xid_errors_total", kCounter,
+     "Errors (XID) that the driver reported since this process began.",
+     [](const Reading& r) { return scaled(r.telemetry.xid_errors); }},
     {"greenroom_device_ecc_corrected_errors_total", kCounter, "Memory errors that were corrected.",
      [](const Reading& r) { return scaled(r.telemetry.ecc_corrected); }},
     {"greenroom_device_ecc_uncorrected_errors_total", kCounter, "Memory errors that were not corrected.",
@@ -107,6 +120,18 @@ constexpr Family kDcgmFamilies[] = {
      [](const Reading& r) { return scaled(r.telemetry.utilisation_percent); }},
     {"DCGM_FI_DEV_MEM_COPY_UTIL", kGauge, "Memory utilization (in %).",
      [](const Reading& r) { return scaled(r.telemetry.memory_utilisation_percent); }},
+    {"DCGM_FI_DEV_PCIE_TX_THROUGHPUT", kGauge, "PCIe transmit throughput (in KB/s).",
+     [](const Reading& r) {
+       return throughput(r, &devices::PcieThroughput::sent_bytes_per_second, 1 / kKilobyte);
+     }},
+    {"DCGM_FI_DEV_PCIE_RX_THROUGHPUT", kGauge, "PCIe receive throughput (in KB/s).",
+     [](const Reading& r) {
+       return throughput(r, &devices::PcieThroughput::received_bytes_per_second, 1 / kKilobyte);
+     }},
+    {"DCGM_FI_DEV_XID_ERRORS", kGauge, "Value of the last XID error encountered; 0: none.",
+     [](const Reading& r) {
+       return r.telemetry.xid_errors ? Value(r.telemetry.last_xid.value_or(0)) : std::nullopt;
+     }},
     {"DCGM_FI_DEV_FB_FREE", kGauge, "Framebuffer memory free (in MiB).",
      [](const Reading& r) {
        return r.memory && !r.memory->shared_with_host ? Value(static_cast<double>(r.memory->free) / kMebibyte)

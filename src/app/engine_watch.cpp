@@ -51,11 +51,7 @@ MemoryReadings Engine::memory_readings() const {
 MetricsState Engine::metrics_state() const {
   MetricsState state;
   state.uptime_seconds = std::chrono::duration<double>(clock_.now() - started_).count();
-  if (auto sample = monitoring_->latest()) {
-    state.sample = std::move(*sample);
-  } else if (!monitoring_->monitor().is_monitoring()) {
-    state.sample = monitoring_->monitor().get_current_status();
-  }
+  if (auto sample = monitoring_->recent()) state.sample = std::move(*sample);
   state.ledgers = manager_->memory();
   state.models = models();
   state.monitor = monitoring_->monitor().figures();

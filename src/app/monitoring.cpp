@@ -90,4 +90,10 @@ std::optional<monitor::Sample> Monitoring::latest() const {
   return monitor_->newest();
 }
 
+std::optional<monitor::Sample> Monitoring::recent() const {
+  constexpr auto kLongestWait = std::chrono::milliseconds(500);
+  if (monitor_->is_monitoring()) return monitor_->newest();
+  return monitor_->sample_within(monitor_->interval(), kLongestWait);
+}
+
 }  // namespace greenroom::app

@@ -46,6 +46,9 @@ class Monitoring {
   const MonitoringSettings& settings() const { return settings_; }
   // The newest sample when the monitor runs; nullopt when somebody has to ask the devices himself.
   std::optional<monitor::Sample> latest() const;
+  // The same when the monitor runs; else a sample not older than its interval would be, asked for now if need
+  // be. A driver that takes longer than half a second is not waited for: then it is the last there was.
+  std::optional<monitor::Sample> recent() const;
 
  private:
   void open_history();

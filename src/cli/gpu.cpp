@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/words.h"
 #include "devices/discover.h"
+#include "devices/xid.h"
 #include "monitor/memory_monitor.h"
 #include "server/device_json.h"
 
@@ -80,6 +81,12 @@ std::string state_line(const devices::Telemetry& telemetry, Language language) {
   if (telemetry.pcie_generation && telemetry.pcie_lanes) {
     parts.push_back(fmt::format("PCIe {} x{}", *telemetry.pcie_generation, *telemetry.pcie_lanes));
   }
+  if (telemetry.pcie_throughput) {
+    parts.push_back(
+        fmt::format(fmt::runtime(either(language, "{}/s sent, {}/s received", "发送 {}/s，接收 {}/s")),
+                    base::format_bytes(telemetry.pcie_throughput->sent_bytes_per_second),
+                    base::format_bytes(telemetry.pcie_throughput->received_bytes_per_second)));
+  }
   add("{:.3g} cores", "{:.3g} 核", telemetry.cores);
   add("memory errors: {}", "显存错误: {}", telemetry.ecc_uncorrected);
   return fmt::format("{}", fmt::join(parts, ", "));
@@ -95,6 +102,9 @@ void print_device(const monitor::Reading& reading, Language language) {
   if (const auto line = state_line(reading.telemetry, language); !line.empty()) {
     fmt::print("{}{}\n", kIndent, line);
   }
+  if (reading.telemetry.last_xid) {
+    fmt::print("{}! {}\n", kIndent, devices::describe_xid(*reading.telemetry.last_xid));
+  }
   const auto reasons = devices::throttle_reason_names(reading.telemetry.throttle_reasons.value_or(0));
   if (!reasons.empty()) {
     fmt::print("{}{}: {}\n", kIndent, either(language, "slowed down by", "降频原因"),
@@ -103,9 +113,11 @@ void print_device(const monitor::Reading& reading, Language language) {
   for (const auto& process : reading.processes) {
     const std::string name = process.name.empty() ? either(language, "(of another container)", "（其他容器）")
                                                   : harmless(process.name);
-    fmt::print("{}{:>8}  {}  {}{}\n", kIndent, process.pid, fit(name, 24),
-               process.bytes ? base::format_bytes(*process.bytes) : either(language, "unknown", "未知"),
-               process.ours ? "  greenroom" : "");
+    const auto busy = process.utilisation_percent ? fmt::format("{:>3} %", *process.utilisation_percent) : "";
+    fmt::print(
+        "{}{:>8}  {}  {}{}{}\n", kIndent, process.pid, fit(name, 24),
+        fit(process.bytes ? base::format_bytes(*process.bytes) : either(language, "unknown", "未知"), 10),
+        fit(busy, 5), process.ours ? "  greenroom" : "");
   }
 }
 
@@ -129,6 +141,8 @@ int run_gpu(const GpuArguments& arguments) {
   const base::SystemClock clock;
   monitor::MemoryMonitor::Options options;
   options.processes_every = 1;
+  options.throughputs_each = static_cast<int>(discovery.devices.size());
+  options.throughput_interval = {};
   options.log_alerts = false;
   monitor::MemoryMonitor monitor(all_of(discovery), clock, options);
   const bool on_terminal = ::isatty(STDOUT_FILENO) != 0;

@@ -111,8 +111,13 @@ std::string chart(const std::deque<double>& points, std::size_t columns) {
   return line;
 }
 
-std::string numbers_of(const devices::Telemetry& telemetry) {
+std::string numbers_of(const devices::Telemetry& telemetry, const Size& size) {
+  constexpr std::size_t kWide = 100;  // columns that leave room for more
   std::string text;
+  if (telemetry.pcie_throughput && size.columns >= kWide) {
+    text += fmt::format(" ↑{}/s ↓{}/s", base::format_bytes(telemetry.pcie_throughput->sent_bytes_per_second),
+                        base::format_bytes(telemetry.pcie_throughput->received_bytes_per_second));
+  }
   if (telemetry.utilisation_percent) text += fmt::format(" {:>3} %", *telemetry.utilisation_percent);
   if (telemetry.temperature_celsius) text += fmt::format(" {:>3} °C", *telemetry.temperature_celsius);
   if (telemetry.power_watts) text += fmt::format(" {:.0f}", *telemetry.power_watts);
@@ -151,10 +156,20 @@ std::string shortened(const std::string& text, std::size_t columns) {
 
 using Charts = std::map<base::DeviceId, std::deque<double>>;
 
+// Two lines, or one where there are many devices.
 void add_device(std::vector<std::string>& lines, const monitor::Reading& reading,
-                const std::deque<double>& points, const Size& size) {
-  const std::string right = numbers_of(reading.telemetry);
+                const std::deque<double>& points, const Size& size, bool is_tight) {
+  const std::string right = numbers_of(reading.telemetry, size);
   const std::size_t left = size.columns - std::min(size.columns, display_width(right));
+  if (is_tight) {
+    constexpr std::size_t kBar = 14;
+    const std::string state = reading.memory ? bar(share_of(reading), kBar) + " " +
+                                                   base::format_bytes(reading.memory->used()) + " / " +
+                                                   base::format_bytes(reading.memory->total)
+                                             : "! " + harmless(reading.problem);
+    lines.push_back(fit(fmt::format("{:<7} {}", base::to_string(reading.device), state), left) + right);
+    return;
+  }
   lines.push_back(
       fit(fmt::format("{:<7} {}", base::to_string(reading.device), harmless(reading.name)), left) + right);
   if (!reading.memory) {
@@ -174,7 +189,11 @@ std::vector<std::string> draw(const View& view, const Charts& charts, const Size
   const std::string time = fmt::format("{:%H:%M:%S}", fmt::localtime(now));
   lines.push_back(fit("greenroom top — " + view.source, size.columns - time.size()) + time);
   lines.emplace_back();
-  for (const auto& reading : view.readings) add_device(lines, reading, charts.at(reading.device), size);
+  // At least a third of the screen is for the models.
+  const bool is_tight = view.readings.size() * 2 > size.rows * 2 / 3;
+  for (const auto& reading : view.readings) {
+    add_device(lines, reading, charts.at(reading.device), size, is_tight);
+  }
   lines.emplace_back();
   constexpr std::size_t kFigures = 46;
   const std::size_t name = size.columns > kFigures ? size.columns - kFigures : 10;
@@ -239,7 +258,11 @@ class Screen {
   }
 
   static void show(std::vector<std::string> lines, const std::string& foot, const Size& size) {
-    if (lines.size() > size.rows - 1) lines.resize(size.rows - 1);
+    if (const std::size_t room = size.rows - 1; lines.size() > room) {
+      const std::size_t hidden = lines.size() - (room - 1);
+      lines.resize(room - 1);
+      lines.push_back(fmt::format("  … +{}", hidden));
+    }
     lines.resize(size.rows - 1);
     std::string text = "\x1b[H";
     for (const auto& line : lines) text += fit(line, size.columns) + "\x1b[K\r\n";

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/device_id.h"
 
 namespace greenroom::devices {
@@ -22,6 +23,11 @@ struct DeviceMemory {
   std::optional<std::uint64_t> gpu_used;
 
   std::uint64_t used() const { return free < total ? total - free : 0; }
+};
+
+struct PcieThroughput {
+  std::uint64_t sent_bytes_per_second = 0;      // by the device
+  std::uint64_t received_bytes_per_second = 0;  // by the device
 };
 
 // A reading the device does not offer is absent, never a made-up number.
@@ -40,9 +46,13 @@ struct Telemetry {
   std::optional<std::uint64_t> throttle_reasons;  // bits, see throttle_reason_names()
   std::optional<int> pcie_generation;
   std::optional<int> pcie_lanes;
-  std::optional<std::uint64_t> ecc_corrected;  // memory errors since the driver was loaded
+  std::optional<PcieThroughput> pcie_throughput;  // not of Device::telemetry(): see Device::pcie_throughput()
+  std::optional<std::uint64_t> ecc_corrected;     // memory errors since the driver was loaded
   std::optional<std::uint64_t> ecc_uncorrected;
-  std::optional<double> cores;  // of a CPU: how many this process may keep busy
+  std::optional<std::uint64_t> xid_errors;  // that the driver reported since this process watches, see xid.h
+  std::optional<int> last_xid;              // the number of the last one
+  base::Clock::TimePoint last_xid_at{};     // and when this process heard of it
+  std::optional<double> cores;              // of a CPU: how many this process may keep busy
 };
 
 // Stable lower-case names ("power_cap", "hardware_thermal"); idling is not one.
@@ -50,15 +60,11 @@ std::vector<std::string_view> throttle_reason_names(std::uint64_t reasons);
 
 // One program that holds memory of a device.
 struct ProcessUse {
-  std::uint64_t pid = 0;               // in a container: perhaps of the machine outside it
-  std::string name;                    // empty when this process may not know it
-  std::optional<std::uint64_t> bytes;  // absent when the driver does not tell (WSL)
-  bool ours = false;                   // this process or a child of it
-};
-
-struct PcieThroughput {
-  std::uint64_t sent_bytes_per_second = 0;      // by the device
-  std::uint64_t received_bytes_per_second = 0;  // by the device
+  std::uint64_t pid = 0;                   // in a container: perhaps of the machine outside it
+  std::string name;                        // empty when this process may not know it
+  std::optional<std::uint64_t> bytes;      // absent when the driver does not tell (WSL)
+  bool ours = false;                       // this process or a child of it
+  std::optional<int> utilisation_percent;  // of the device's processors, lately; absent when not told
 };
 
 // Thread-safe. Every reading may take as long as the driver pleases; none is made under a lock that other

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "devices/xid.h"
 
 namespace greenroom::devices {
 namespace {
@@ -111,15 +112,18 @@ std::shared_ptr<const Nvml> Nvml::open(const std::string& library, std::string* 
 
 Nvml::Nvml(std::unique_ptr<const nvml::Table> table, const base::Clock& clock)
     : table_(std::move(table)), clock_(clock) {
-  for (auto& [uuid, subject] : enumerate(&gpus_)) entries_[uuid] = Entry{subject, true};
+  const Found found = enumerate(&gpus_);
+  for (const auto& [uuid, subject] : found) entries_[uuid] = Entry{subject, true};
+  for (const auto& uuid : listen(found)) entries_[uuid].tells_errors = true;
 }
 
 Nvml::~Nvml() {
+  stop_listening();
   call(table_->shutdown);
 }
 
-std::vector<std::pair<std::string, nvml::Subject>> Nvml::enumerate(std::vector<Gpu>* gpus) const {
-  std::vector<std::pair<std::string, nvml::Subject>> found;
+Nvml::Found Nvml::enumerate(std::vector<Gpu>* gpus) const {
+  Found found;
   unsigned count = 0;
   if (call(table_->count, &count) != kSuccess) return found;
   for (unsigned i = 0; i < count; ++i) {
@@ -140,6 +144,64 @@ std::vector<std::pair<std::string, nvml::Subject>> Nvml::enumerate(std::vector<G
     if (gpus != nullptr) gpus->push_back(std::move(gpu));
   }
   return found;
+}
+
+// Returns whose errors the driver will report.
+std::vector<std::string> Nvml::listen(const Found& found) const {
+  std::vector<std::string> told;
+  nvml::Handle events = nullptr;
+  if (call(table_->event_set_create, &events) != kSuccess) return told;
+  std::vector<nvml::Handle> registered;
+  for (const auto& [uuid, subject] : found) {
+    const bool known = std::find(registered.begin(), registered.end(), subject.gpu) != registered.end();
+    if (!known && call(table_->register_events, subject.gpu, nvml::kEventXid, events) != kSuccess) continue;
+    if (!known) registered.push_back(subject.gpu);
+    told.push_back(uuid);
+  }
+  if (told.empty()) {
+    call(table_->event_set_free, events);
+    return told;
+  }
+  base::MutexLock lock(mutex_);
+  events_ = events;
+  return told;
+}
+
+void Nvml::stop_listening() const {
+  nvml::Handle events = nullptr;
+  {
+    base::MutexLock lock(mutex_);
+    events = std::exchange(events_, nullptr);
+  }
+  if (events != nullptr) call(table_->event_set_free, events);
+}
+
+void Nvml::hear_errors() const {
+  constexpr int kMostAtOnce = 64;
+  nvml::Handle events = nullptr;
+  {
+    base::MutexLock lock(mutex_);
+    if (events_ == nullptr || hearing_) return;
+    hearing_ = true;
+    events = events_;
+  }
+  for (int i = 0; i < kMostAtOnce; ++i) {
+    nvml::EventData event;
+    if (call(table_->event_wait, events, &event, 0U) != kSuccess) break;
+    if ((event.type & nvml::kEventXid) != 0) note_error(event);
+  }
+  base::MutexLock lock(mutex_);
+  hearing_ = false;
+}
+
+void Nvml::note_error(const nvml::EventData& event) const {
+  base::MutexLock lock(mutex_);
+  for (auto& [uuid, entry] : entries_) {
+    if (entry.subject.gpu != event.device) continue;  // of an instance: its GPU's errors are its own
+    ++entry.xid_errors;
+    entry.last_xid = static_cast<int>(event.data);
+    entry.last_xid_at = clock_.now();
+  }
 }
 
 std::string Nvml::driver_version() const {
@@ -164,6 +226,12 @@ Telemetry Nvml::telemetry(const std::string& uuid) const {
   Visit visit(*this, uuid);
   Telemetry telemetry;
   visit.check(nvml::read_telemetry(*table_, visit.subject(), telemetry));
+  hear_errors();
+  base::MutexLock lock(mutex_);
+  const Entry& entry = entries_[uuid];
+  if (entry.tells_errors) telemetry.xid_errors = entry.xid_errors;
+  telemetry.last_xid = entry.last_xid;
+  telemetry.last_xid_at = entry.last_xid_at;
   return telemetry;
 }
 
@@ -171,6 +239,14 @@ std::vector<ProcessUse> Nvml::processes(const std::string& uuid) const {
   Visit visit(*this, uuid);
   std::vector<ProcessUse> processes;
   visit.check(nvml::read_processes(*table_, visit.subject(), processes));
+  std::uint64_t seen_us = 0;
+  {
+    base::MutexLock lock(mutex_);
+    seen_us = entries_[uuid].utilisation_seen_us;
+  }
+  nvml::read_process_utilisation(*table_, visit.subject(), seen_us, processes);
+  base::MutexLock lock(mutex_);
+  entries_[uuid].utilisation_seen_us = seen_us;
   return processes;
 }
 
@@ -203,9 +279,7 @@ nvml::Subject Nvml::enter(const std::string& uuid) const {
         return entry.subject;
       }
       if (restarted || !may_restart(entry)) {
-        const std::string why =
-            entry.trouble != kSuccess ? nvml::explain(entry.trouble) : "the GPU is gone from the machine";
-        throw base::Error(base::ErrorCode::kUnavailable, fmt::format("{}: {}", uuid, why));
+        throw base::Error(base::ErrorCode::kUnavailable, fmt::format("{}: {}", uuid, why(entry)));
       }
       restarting_ = restart_now = true;
     }
@@ -229,30 +303,41 @@ void Nvml::postpone(Entry& entry) const {
 
 // REQUIRES: restarting_ was set by the caller, so nobody else calls the driver.
 void Nvml::restart() const {
+  stop_listening();
   call(table_->shutdown);
   const nvml::Result result = table_->init();
-  const auto found =
-      result == kSuccess ? enumerate(nullptr) : std::vector<std::pair<std::string, nvml::Subject>>();
+  const Found found = result == kSuccess ? enumerate(nullptr) : Found();
+  const auto told = listen(found);
   base::MutexLock lock(mutex_);
   for (auto& [uuid, entry] : entries_) {
     const auto same = [&, wanted = std::string_view(uuid)](const auto& pair) { return pair.first == wanted; };
     const auto now = std::find_if(found.begin(), found.end(), same);
     entry.present = now != found.end();
     if (entry.present) entry.subject = now->second;
+    entry.tells_errors = std::find(told.begin(), told.end(), uuid) != told.end();
     entry.trouble = entry.present || result == kSuccess ? kSuccess : result;
     if (!entry.present) postpone(entry);
   }
   restarting_ = false;
 }
 
+std::string Nvml::why(const Entry& entry) {
+  std::string words =
+      entry.trouble != kSuccess ? nvml::explain(entry.trouble) : "the GPU is gone from the machine";
+  if (entry.last_xid) words += "; " + describe_xid(*entry.last_xid);
+  return words;
+}
+
 void Nvml::fail(const std::string& uuid, nvml::Result result) const {
-  if (nvml::is_trouble(result)) {
-    base::MutexLock lock(mutex_);
-    Entry& entry = entries_[uuid];
-    entry.trouble = result;
-    postpone(entry);
+  if (!nvml::is_trouble(result)) {
+    throw base::Error(base::ErrorCode::kUnavailable, fmt::format("{}: {}", uuid, nvml::explain(result)));
   }
-  throw base::Error(base::ErrorCode::kUnavailable, fmt::format("{}: {}", uuid, nvml::explain(result)));
+  hear_errors();  // what went before says more
+  base::MutexLock lock(mutex_);
+  Entry& entry = entries_[uuid];
+  entry.trouble = result;
+  postpone(entry);
+  throw base::Error(base::ErrorCode::kUnavailable, fmt::format("{}: {}", uuid, why(entry)));
 }
 
 }  // namespace greenroom::devices

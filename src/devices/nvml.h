@@ -61,17 +61,30 @@ class Nvml {
     nvml::Result trouble = nvml::kSuccess;
     base::Clock::TimePoint retry_at{};
     int failures = 0;
+    bool tells_errors = false;  // the driver reports its XIDs
+    std::uint64_t xid_errors = 0;
+    std::optional<int> last_xid;
+    base::Clock::TimePoint last_xid_at{};
+    std::uint64_t utilisation_seen_us = 0;
   };
+  using Found = std::vector<std::pair<std::string, nvml::Subject>>;
   class Visit;
   friend class Visit;
 
   Nvml(std::unique_ptr<const nvml::Table> table, const base::Clock& clock);
-  std::vector<std::pair<std::string, nvml::Subject>> enumerate(std::vector<Gpu>* gpus) const;
+  Found enumerate(std::vector<Gpu>* gpus) const;
+  // REQUIRES: no call of the driver is under way.
+  std::vector<std::string> listen(const Found& found) const EXCLUDES_LOCK(mutex_);
+  void stop_listening() const EXCLUDES_LOCK(mutex_);
+  // The errors that came since the last look. REQUIRES: within a Visit.
+  void hear_errors() const EXCLUDES_LOCK(mutex_);
+  void note_error(const nvml::EventData& event) const EXCLUDES_LOCK(mutex_);
   nvml::Subject enter(const std::string& uuid) const EXCLUDES_LOCK(mutex_);
   void leave(const std::string& uuid, bool answered) const EXCLUDES_LOCK(mutex_);
   void postpone(Entry& entry) const REQUIRES_LOCK(mutex_);
   void restart() const EXCLUDES_LOCK(mutex_);
   bool may_restart(const Entry& entry) const REQUIRES_LOCK(mutex_);
+  static std::string why(const Entry& entry);
   [[noreturn]] void fail(const std::string& uuid, nvml::Result result) const EXCLUDES_LOCK(mutex_);
 
   const std::unique_ptr<const nvml::Table> table_;
@@ -82,6 +95,8 @@ class Nvml {
   mutable std::map<std::string, Entry> entries_ GUARDED_BY(mutex_);
   mutable int visits_ GUARDED_BY(mutex_) = 0;  // calls under way
   mutable bool restarting_ GUARDED_BY(mutex_) = false;
+  mutable nvml::Handle events_ GUARDED_BY(mutex_) = nullptr;  // the driver's queue of errors
+  mutable bool hearing_ GUARDED_BY(mutex_) = false;           // somebody looks into it
 };
 
 }  // namespace greenroom::devices

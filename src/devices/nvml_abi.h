@@ -18,6 +18,7 @@ constexpr Result kNoPermission = 4;
 constexpr Result kNotFound = 6;
 constexpr Result kInsufficientSize = 7;
 constexpr Result kDriverNotLoaded = 9;
+constexpr Result kTimeout = 10;
 constexpr Result kFunctionNotFound = 13;
 constexpr Result kGpuIsLost = 15;
 constexpr Result kResetRequired = 16;
@@ -89,6 +90,23 @@ static_assert(sizeof(ProcessInfo) == 16);
 constexpr std::size_t kProcessStrideV1 = 16;
 constexpr std::size_t kProcessStrideV2 = 24;   // + two instance numbers
 constexpr std::size_t kProcessStride535 = 32;  // drivers 535.43 to 535.86 only, with the name of v3
+
+// How busy one program kept the GPU over a while that ended at `timestamp_us`.
+struct ProcessUtilisation {
+  std::uint32_t pid = 0;
+  std::uint64_t timestamp_us = 0;
+  std::uint32_t sm = 0, memory = 0, encoder = 0, decoder = 0;  // percent
+};
+static_assert(sizeof(ProcessUtilisation) == 32 && offsetof(ProcessUtilisation, sm) == 16);
+
+struct EventData {
+  Handle device = nullptr;
+  std::uint64_t type = 0;
+  std::uint64_t data = 0;  // of an XID: its number
+  std::uint32_t gpu_instance = 0, compute_instance = 0;
+};
+static_assert(sizeof(EventData) == 32);
+constexpr unsigned long long kEventXid = 0x8;
 
 constexpr int kSensorGpu = 0;
 constexpr int kThresholdSlowdown = 1;

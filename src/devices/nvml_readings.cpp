@@ -252,6 +252,34 @@ Result read_processes(const Table& table, const Subject& subject, std::vector<Pr
   return kSuccess;
 }
 
+void read_process_utilisation(const Table& table, const Subject& subject, std::uint64_t& last_seen_us,
+                              std::vector<ProcessUse>& processes) {
+  constexpr unsigned kFirstRoom = 128, kMoreRoom = 32, kMaxRoom = 65536;
+  if (subject.handle != subject.gpu || processes.empty()) return;
+  std::vector<ProcessUtilisation> samples(kFirstRoom);
+  unsigned count = kFirstRoom;
+  Result result = kInsufficientSize;
+  for (int i = 0; i < 3 && result == kInsufficientSize && samples.size() <= kMaxRoom; ++i) {
+    if (i > 0) samples.assign(std::max<std::size_t>(count, samples.size()) + kMoreRoom, {});
+    count = static_cast<unsigned>(samples.size());
+    result = call(table.process_utilisation, subject.gpu, samples.data(), &count, last_seen_us);
+  }
+  if (result != kSuccess) return;
+  samples.resize(std::min<std::size_t>(count, samples.size()));
+  std::map<std::uint64_t, std::uint64_t> newest;  // stamp by process
+  for (const auto& sample : samples) {
+    // Drivers repeat old figures and invent impossible ones for programs that have ended.
+    if (sample.timestamp_us <= last_seen_us || sample.sm > kMaxPercent) continue;
+    std::uint64_t& stamp = newest[sample.pid];
+    if (sample.timestamp_us <= stamp) continue;
+    stamp = sample.timestamp_us;
+    for (auto& process : processes) {
+      if (process.pid == sample.pid) process.utilisation_percent = static_cast<int>(sample.sm);
+    }
+  }
+  for (const auto& [pid, stamp] : newest) last_seen_us = std::max(last_seen_us, stamp);
+}
+
 std::optional<PcieThroughput> read_pcie_throughput(const Table& table, const Subject& subject) {
   unsigned sent = 0, received = 0;
   if (call(table.pcie_throughput, subject.gpu, kPcieSent, &sent) != kSuccess ||

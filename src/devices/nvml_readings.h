@@ -26,6 +26,12 @@ Result read_telemetry(const Table& table, const Subject& subject, Telemetry& tel
 // A process that computes and draws is there once, with the larger figure. `name` and `ours` are left empty.
 Result read_processes(const Table& table, const Subject& subject, std::vector<ProcessUse>& processes);
 
+// Fills in how busy each of `processes` kept the GPU since `last_seen_us`, the driver's own stamp, which
+// moves on to the newest answer. Costs nothing but the figures where the driver does not tell: in an
+// instance, on WSL.
+void read_process_utilisation(const Table& table, const Subject& subject, std::uint64_t& last_seen_us,
+                              std::vector<ProcessUse>& processes);
+
 std::optional<PcieThroughput> read_pcie_throughput(const Table& table, const Subject& subject);
 
 // Whether the code says that the GPU or the driver is in trouble, not merely that it does not know an answer.

@@ -74,6 +74,11 @@ void find_readings(void* library, Table& table) {
   find(library, table.pcie_width, {"nvmlDeviceGetCurrPcieLinkWidth"});
   find(library, table.pcie_throughput, {"nvmlDeviceGetPcieThroughput"});
   find(library, table.ecc_errors, {"nvmlDeviceGetTotalEccErrors"});
+  find(library, table.process_utilisation, {"nvmlDeviceGetProcessUtilization"});
+  find(library, table.event_set_create, {"nvmlEventSetCreate"});
+  find(library, table.event_set_free, {"nvmlEventSetFree"});
+  find(library, table.register_events, {"nvmlDeviceRegisterEvents"});
+  find(library, table.event_wait, {"nvmlEventSetWait_v2", "nvmlEventSetWait"});
   find_processes(library, table.processes[0], "nvmlDeviceGetComputeRunningProcesses");
   find_processes(library, table.processes[1], "nvmlDeviceGetGraphicsRunningProcesses");
   find_processes(library, table.processes[2], "nvmlDeviceGetMPSComputeRunningProcesses");

@@ -50,6 +50,12 @@ struct Table {
   Result (*max_mig_count)(Handle, unsigned*) = nullptr;
   Result (*mig_handle)(Handle, unsigned, Handle*) = nullptr;
 
+  Result (*process_utilisation)(Handle, ProcessUtilisation*, unsigned*, unsigned long long) = nullptr;
+  Result (*event_set_create)(Handle*) = nullptr;
+  Result (*event_set_free)(Handle) = nullptr;
+  Result (*register_events)(Handle, unsigned long long, Handle) = nullptr;
+  Result (*event_wait)(Handle, EventData*, unsigned) = nullptr;  // ms
+
   // Lists of processes: compute, graphics, MPS.
   struct ProcessList {
     Result (*list)(Handle, unsigned*, void*) = nullptr;

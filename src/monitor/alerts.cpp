@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/bytes.h"
+#include "devices/xid.h"
 
 namespace greenroom::monitor {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 constexpr const char* kMemory = "memory";
 constexpr const char* kThermal = "thermal";
 constexpr const char* kDevice = "device";
+constexpr const char* kError = "error";
 
 AlertLevel next_level(AlertLevel level, double value, const Threshold& threshold, double hysteresis) {
   if (value >= threshold.critical) return AlertLevel::kCritical;
@@ -36,6 +38,10 @@ const char* type_of(AlertLevel level) {
 std::string describe(const Reading& reading, const std::string& rule, AlertLevel level, double threshold) {
   const std::string who = fmt::format("{} ({})", base::to_string(reading.device), reading.name);
   if (rule == kDevice) return level == AlertLevel::kNone ? who + " answers again" : reading.problem;
+  if (rule == kError) {
+    const std::string what = devices::describe_xid(reading.telemetry.last_xid.value_or(0));
+    return fmt::format("{}: {}{}", who, level == AlertLevel::kNone ? "no error since: " : "", what);
+  }
   if (rule == kThermal) {
     const int headroom = reading.telemetry.thermal_headroom_celsius.value_or(0);
     return fmt::format(
@@ -51,8 +57,16 @@ std::string describe(const Reading& reading, const std::string& rule, AlertLevel
 
 }  // namespace
 
+// 1 and 2: a warning and a critical error that the driver reported not long ago.
+double AlertEvaluator::error_level(const devices::Telemetry& telemetry, const AlertOptions& options,
+                                   base::Clock::TimePoint now) {
+  if (!telemetry.last_xid || now - telemetry.last_xid_at >= options.error_lasts) return 0;
+  return static_cast<double>(devices::xid_severity(*telemetry.last_xid));
+}
+
 std::vector<AlertEvaluator::Measure> AlertEvaluator::measures(const Reading& reading,
-                                                              const AlertOptions& options) {
+                                                              const AlertOptions& options,
+                                                              base::Clock::TimePoint now) {
   std::vector<Measure> found;
   const bool lost = !reading.memory || !reading.answers;
   found.push_back({kDevice, lost ? 1.0 : 0.0, {2, 1}, 0});
@@ -61,6 +75,9 @@ std::vector<AlertEvaluator::Measure> AlertEvaluator::measures(const Reading& rea
     const bool host = reading.device.kind == base::DeviceKind::kCpu || reading.memory->shared_with_host;
     found.push_back({kMemory, *percent, host ? options.host_memory_percent : options.device_memory_percent,
                      options.memory_hysteresis_percent});
+  }
+  if (reading.telemetry.xid_errors) {
+    found.push_back({kError, error_level(reading.telemetry, options, now), {1, 2}, 0});
   }
   if (const auto headroom = reading.telemetry.thermal_headroom_celsius) {
     const Threshold& threshold = options.thermal_headroom_celsius;
@@ -84,7 +101,7 @@ std::vector<MemoryAlert> AlertEvaluator::evaluate(const Sample& sample) {
   std::vector<MemoryAlert> alerts;
   for (const Reading& reading : sample.readings) {
     const std::string device = base::to_string(reading.device);
-    for (const Measure& measure : measures(reading, options_)) {
+    for (const Measure& measure : measures(reading, options_, sample.at)) {
       State& state = states_[{device, measure.rule}];
       state.level = next_level(state.level, measure.value, measure.threshold, measure.hysteresis);
       if (!is_due(state, sample.at)) continue;

@@ -25,6 +25,7 @@ struct AlertOptions {
   Threshold thermal_headroom_celsius{5, 0};  // until the device slows down: at or below
   double memory_hysteresis_percent = 5;      // an alert ends that far below its threshold
   double thermal_hysteresis_celsius = 3;
+  std::chrono::nanoseconds error_lasts = std::chrono::minutes(10);   // an XID, from its report on
   std::chrono::nanoseconds cooldown = std::chrono::seconds(30);      // between two onsets of one level
   std::chrono::nanoseconds repeat_after = std::chrono::minutes(30);  // while it lasts
 };
@@ -33,7 +34,7 @@ struct AlertOptions {
 struct MemoryAlert {
   base::Clock::WallTime timestamp;
   std::string alert_type;  // "warning", "critical", "cleared"
-  std::string rule;        // "memory", "thermal", "device"
+  std::string rule;        // "memory", "thermal", "error", "device"
   std::string device;      // "cpu", "cuda:0"
   std::string message;
   double memory_usage = 0;  // percent; of another rule than "memory": what it looks at
@@ -67,7 +68,10 @@ class AlertEvaluator {
     Threshold threshold;
     double hysteresis;
   };
-  static std::vector<Measure> measures(const Reading& reading, const AlertOptions& options);
+  static std::vector<Measure> measures(const Reading& reading, const AlertOptions& options,
+                                       base::Clock::TimePoint now);
+  static double error_level(const devices::Telemetry& telemetry, const AlertOptions& options,
+                            base::Clock::TimePoint now);
   bool is_due(const State& state, base::Clock::TimePoint now) const;
 
   AlertOptions options_;

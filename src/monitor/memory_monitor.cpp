@@ -28,7 +28,13 @@ std::vector<base::DeviceId> ids_of(const std::vector<std::shared_ptr<const devic
   return ids;
 }
 
-Reading read_device(const devices::Device& device, bool with_processes) {
+// What is not asked at every sample.
+struct Extras {
+  bool processes = false;
+  bool throughput = false;
+};
+
+Reading read_device(const devices::Device& device, const Extras& extras) {
   Reading reading;
   reading.device = device.id();
   reading.name = device.name();
@@ -37,7 +43,13 @@ Reading read_device(const devices::Device& device, bool with_processes) {
   try {
     reading.memory = device.memory();
     reading.telemetry = device.telemetry();
-    if (with_processes) reading.processes = device.processes();
+    if (reading.memory->shared_with_host) {  // its link is no link of a card, whatever the driver says
+      reading.telemetry.pcie_generation.reset();
+      reading.telemetry.pcie_lanes.reset();
+    } else if (extras.throughput) {
+      reading.telemetry.pcie_throughput = device.pcie_throughput();
+    }
+    if (extras.processes) reading.processes = device.processes();
   } catch (const base::Error& error) {
     reading.problem = error.what();
   }
@@ -78,6 +90,9 @@ struct MemoryMonitor::State {
   void watch() EXCLUDES_LOCK(mutex);
   // With a round's beginning: only if that round is still under way.
   void accept(Sample sample, std::optional<TimePoint> round) EXCLUDES_LOCK(mutex);
+  std::vector<Extras> choose_extras() REQUIRES_LOCK(mutex);
+  void keep(std::size_t index, Reading reading, const Extras& extras) REQUIRES_LOCK(mutex);
+  void sample_once(int mine) EXCLUDES_LOCK(mutex);
   Reading unanswered(std::size_t index, TimePoint since) const;
   void sample_until_stopped(int mine) EXCLUDES_LOCK(mutex);
   void watch_until_stopped(int mine) EXCLUDES_LOCK(mutex);
@@ -103,6 +118,8 @@ struct MemoryMonitor::State {
   std::vector<std::optional<Reading>> answered GUARDED_BY(mutex);  // in it, by device
   bool overdue GUARDED_BY(mutex) = false;                          // it, and that was reported
   std::uint64_t rounds GUARDED_BY(mutex) = 0;
+  std::size_t next_throughput GUARDED_BY(mutex) = 0;  // whose turn it is
+  std::optional<TimePoint> throughput_at GUARDED_BY(mutex);
 
   bool monitoring GUARDED_BY(mutex) = false;
   int stopping GUARDED_BY(mutex) = 0;  // the run that has to end; runs are numbered from 1
@@ -111,25 +128,54 @@ struct MemoryMonitor::State {
   bool watching GUARDED_BY(mutex) = false;
 };
 
+std::vector<Extras> MemoryMonitor::State::choose_extras() {
+  std::vector<Extras> extras(devices.size());
+  const bool processes = rounds++ % static_cast<std::uint64_t>(std::max(options.processes_every, 1)) == 0;
+  for (auto& one : extras) one.processes = processes;
+  const TimePoint now = clock.now();
+  if (throughput_at && now - *throughput_at < options.throughput_interval) return extras;
+  throughput_at = now;
+  int left = options.throughputs_each;
+  for (std::size_t i = 0; i < devices.size() && left > 0; ++i) {
+    const std::size_t index = next_throughput++ % devices.size();
+    if (devices[index]->id().kind != base::DeviceKind::kCuda) continue;
+    extras[index].throughput = true;
+    --left;
+  }
+  return extras;
+}
+
+// What was not asked this time is as it was.
+void MemoryMonitor::State::keep(std::size_t index, Reading reading, const Extras& extras) {
+  if (latest) {
+    const Reading& before = latest->readings[index];
+    if (!extras.processes) reading.processes = before.processes;
+    if (!extras.throughput && reading.problem.empty()) {
+      reading.telemetry.pcie_throughput = before.telemetry.pcie_throughput;
+    }
+  }
+  answered[index] = std::move(reading);
+}
+
 void MemoryMonitor::State::sample(int mine) {
-  bool with_processes = false;
+  std::vector<Extras> extras;
   {
     base::MutexLock lock(mutex);
-    if (round_began) return;  // one is under way, and may hang
+    if (round_began) return;                   // one is under way, and may hang
+    if (mine > 0 && stopping >= mine) return;  // and the clock may be gone
     round_began = clock.now();
     answered.assign(devices.size(), std::nullopt);
-    with_processes = rounds++ % static_cast<std::uint64_t>(std::max(options.processes_every, 1)) == 0;
+    extras = choose_extras();
   }
   for (std::size_t i = 0; i < devices.size(); ++i) {
-    Reading reading = read_device(*devices[i], with_processes);
+    Reading reading = read_device(*devices[i], extras[i]);
     base::MutexLock lock(mutex);
     overdue = false;                     // it answers; whoever stops may wait for this thread again
     if (mine > 0 && stopping >= mine) {  // and the clock may be gone
       round_began.reset();
       return;
     }
-    if (!with_processes && latest) reading.processes = latest->readings[i].processes;
-    answered[i] = std::move(reading);
+    keep(i, std::move(reading), extras[i]);
   }
   Sample sample{clock.wall_now(), clock.now(), {}};
   {
@@ -171,7 +217,7 @@ void MemoryMonitor::State::watch() {
   }
   // The host is read from the kernel's own files, which do not hang.
   for (std::size_t i = 0; i < devices.size(); ++i) {
-    if (devices[i]->id().kind == base::DeviceKind::kCpu) sample.readings[i] = read_device(*devices[i], false);
+    if (devices[i]->id().kind == base::DeviceKind::kCpu) sample.readings[i] = read_device(*devices[i], {});
   }
   accept(std::move(sample), round);
 }
@@ -217,6 +263,13 @@ void MemoryMonitor::State::sample_until_stopped(int mine) {
     while (stopping < mine && clock.now() < next) clock.wait_until(changed, mutex, next);
     if (stopping >= mine) break;
   }
+  base::MutexLock lock(mutex);
+  if (mine == run) sampling = false;
+  changed.notify_all();
+}
+
+void MemoryMonitor::State::sample_once(int mine) {
+  sample(mine);
   base::MutexLock lock(mutex);
   if (mine == run) sampling = false;
   changed.notify_all();
@@ -282,7 +335,7 @@ bool MemoryMonitor::start_monitoring() {
 
 void MemoryMonitor::stop_monitoring() {
   base::MutexLock lock(state_->mutex);
-  if (!state_->monitoring) return;
+  if (!state_->monitoring && !state_->sampling) return;
   state_->monitoring = false;
   state_->stopping = state_->run;
   state_->changed.notify_all();
@@ -312,6 +365,31 @@ Sample MemoryMonitor::get_current_status() {
   // Another thread's round may be the one under way: its end is the first sample.
   while (!state_->latest) state_->changed.wait(state_->mutex);
   return *state_->latest;
+}
+
+std::optional<Sample> MemoryMonitor::sample_within(std::chrono::nanoseconds age,
+                                                   std::chrono::nanoseconds wait) {
+  const TimePoint deadline = state_->clock.now() + wait;
+  for (bool asked = false;;) {
+    int run = 0;
+    {
+      base::MutexLock lock(state_->mutex);
+      const TimePoint now = state_->clock.now();
+      if (state_->latest && now - state_->latest->at <= age) return state_->latest;
+      const bool is_busy = state_->monitoring || state_->sampling;
+      if (!is_busy && !asked) {
+        run = ++state_->run;
+        state_->sampling = asked = true;
+      } else if (is_busy && now < deadline) {
+        state_->clock.wait_until(state_->changed, state_->mutex, deadline);
+      } else {
+        break;
+      }
+    }
+    if (run > 0) std::thread([state = state_, run] { state->sample_once(run); }).detach();
+  }
+  state_->watch();
+  return newest();
 }
 
 std::optional<Sample> MemoryMonitor::newest() const {

@@ -39,6 +39,10 @@ class MemoryMonitor {
     AlertOptions alerts;
     bool log_alerts = true;
     int processes_every = 5;  // samples; who holds memory changes slowly and is dear to ask
+    // Devices asked for their PCIe throughput at a sample, in turn: the driver takes 40 ms for each.
+    int throughputs_each = 1;
+    std::chrono::nanoseconds throughput_interval =
+        std::chrono::seconds(1);  // at least, between two such samples
   };
   using AlertCallback = std::function<void(const MemoryAlert&)>;
   using SampleCallback = std::function<void(const Sample&)>;
@@ -61,6 +65,10 @@ class MemoryMonitor {
 
   // The newest sample; takes one when there is none, which waits for the devices.
   Sample get_current_status();
+  // For who does not monitor: a sample not older than `age` where the devices answer within `wait`, else the
+  // newest there is, with what does not answer marked when it has been asked for too long. Asks in a thread
+  // of its own, which is never waited for longer; of many callers at once one asks.
+  std::optional<Sample> sample_within(std::chrono::nanoseconds age, std::chrono::nanoseconds wait);
   // The newest sample, if there is one.
   std::optional<Sample> newest() const;
   // See History::since.

@@ -40,6 +40,11 @@ devices::Telemetry telemetry_from(const base::Json& json) {
   telemetry.memory_clock_mhz = get<int>(json, "memory_clock_mhz");
   telemetry.pcie_generation = get<int>(json, "pcie_generation");
   telemetry.pcie_lanes = get<int>(json, "pcie_lanes");
+  const auto sent = get<std::uint64_t>(json, "pcie_sent_bytes_per_second");
+  const auto received = get<std::uint64_t>(json, "pcie_received_bytes_per_second");
+  if (sent && received) telemetry.pcie_throughput = devices::PcieThroughput{*sent, *received};
+  telemetry.xid_errors = get<std::uint64_t>(json, "xid_errors");
+  telemetry.last_xid = get<int>(json, "last_xid");
   telemetry.cores = get<double>(json, "cores");
   return telemetry;
 }
@@ -63,6 +68,12 @@ base::Json to_json(const devices::Telemetry& telemetry) {
   put(json, "pcie_lanes", telemetry.pcie_lanes);
   put(json, "ecc_corrected", telemetry.ecc_corrected);
   put(json, "ecc_uncorrected", telemetry.ecc_uncorrected);
+  if (telemetry.pcie_throughput) {
+    json["pcie_sent_bytes_per_second"] = telemetry.pcie_throughput->sent_bytes_per_second;
+    json["pcie_received_bytes_per_second"] = telemetry.pcie_throughput->received_bytes_per_second;
+  }
+  put(json, "xid_errors", telemetry.xid_errors);
+  put(json, "last_xid", telemetry.last_xid);
   put(json, "cores", telemetry.cores);
   if (telemetry.throttle_reasons) {
     json["throttle_reasons"] = devices::throttle_reason_names(*telemetry.throttle_reasons);
@@ -75,6 +86,7 @@ base::Json to_json(const std::vector<devices::ProcessUse>& processes) {
   for (const auto& process : processes) {
     base::Json json = {{"pid", process.pid}, {"name", process.name}, {"ours", process.ours}};
     put(json, "bytes", process.bytes);
+    put(json, "utilisation_percent", process.utilisation_percent);
     list.push_back(std::move(json));
   }
   return list;
@@ -107,7 +119,8 @@ monitor::Reading reading_from(const base::Json& json) {
   for (const auto& process : part(json, "processes")) {
     reading.processes.push_back(
         {get<std::uint64_t>(process, "pid").value_or(0), get<std::string>(process, "name").value_or(""),
-         get<std::uint64_t>(process, "bytes"), get<bool>(process, "ours").value_or(false)});
+         get<std::uint64_t>(process, "bytes"), get<bool>(process, "ours").value_or(false),
+         get<int>(process, "utilisation_percent")});
   }
   return reading;
 }

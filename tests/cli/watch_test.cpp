@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "cli/program.h"
 #include "support/nvml_scenario.h"
@@ -24,7 +26,9 @@ gpu NVIDIA H200 | GPU-h200 | 00000000:18:00.0
  margin 35
  milliwatts 321500 700000
  throttle 0x4
+ pcie 5 16 1024000 2500
  process 1 1048576000
+ busy 1 33 100
 gpu NVIDIA L40S | GPU-l40s | 00000000:65:00.0
  memory 48305799168 46305799168
 )";
@@ -43,7 +47,8 @@ TEST(Gpu, SaysWhoUsesWhat) {
               AllOf(HasSubstr("NVIDIA driver 560.35.03, CUDA 12.6"), HasSubstr("cuda:0"),
                     HasSubstr("GPU-h200  00000000:18:00.0"), HasSubstr("50.6 GiB of 140.4 GiB in use (36 %)"),
                     HasSubstr("37 % busy"), HasSubstr("35 °C below slow-down"), HasSubstr("322 / 700 W"),
-                    HasSubstr("slowed down by: power_cap"), HasSubstr("1000.0 MiB")));
+                    HasSubstr("slowed down by: power_cap"), HasSubstr("976.6 MiB/s sent, 2.4 MiB/s received"),
+                    HasSubstr("1000.0 MiB 33 %")));
 }
 
 TEST(Gpu, SpeaksChinese) {
@@ -62,7 +67,9 @@ TEST(Gpu, TellsAllOfItAsJson) {
   EXPECT_EQ(gpu["id"], "cuda:0");
   EXPECT_EQ(gpu["memory"]["reserved"], 643825664);
   EXPECT_EQ(gpu["telemetry"]["throttle_reasons"][0], "power_cap");
+  EXPECT_EQ(gpu["telemetry"]["pcie_sent_bytes_per_second"], 1024000000);
   EXPECT_EQ(gpu["processes"][0]["pid"], 1);
+  EXPECT_EQ(gpu["processes"][0]["utilisation_percent"], 33);
   EXPECT_FALSE(json["devices"][2]["telemetry"].contains("temperature_celsius")) << "it does not tell";
 }
 
@@ -128,6 +135,13 @@ TEST(Check, AGpuThatIsAskedForAndAbsentIsMissing) {
   EXPECT_THAT(without.out, HasSubstr("- no GPU"));
 }
 
+TEST(Check, AGpuThatIsLostIsMissing) {
+  const NvmlScenario scenario("gpu Toy | GPU-a |\n memory 1000 0\n fails 0 15\n");
+  const auto outcome = run_program({"--port", "0", "check", "--lang", "en"}, scenario.variables());
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("✗ cuda:0: GPU-a: the GPU is lost"), HasSubstr("→ restart")));
+}
+
 TEST(Check, KnowsWhoHasThePort) {
   test::Program daemon({"serve", "--port", "0"});
   ASSERT_TRUE(daemon.wait_for("Ctrl-C"));
@@ -144,6 +158,19 @@ TEST(Top, WithoutATerminalPrintsPlainLines) {
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("local devices"), HasSubstr("cuda:1"), HasSubstr("37 %"),
                                  HasSubstr("no model is loaded"), Not(HasSubstr("\x1b"))));
+}
+
+TEST(Top, ManyGpusLeaveRoomForTheModels) {
+  std::string text;
+  for (int i = 0; i < 8; ++i) {
+    text += "gpu Toy | GPU-" + std::to_string(i) + " |\n memory 1073741824 536870912\n celsius 4" +
+            std::to_string(i) + "\n";
+  }
+  const NvmlScenario scenario(text);
+  const auto outcome = run_program({"--port", "1", "top", "-n", "1", "--lang", "en"}, scenario.variables());
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("cuda:7  [######------] 512.0 MiB / 1.0 GiB"), HasSubstr("47 °C\n")));
+  EXPECT_LT(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 24);
 }
 
 TEST(Top, ReadsTheDaemonThatRuns) {

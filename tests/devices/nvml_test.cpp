@@ -128,6 +128,8 @@ TEST_P(NvmlOfEra, TellsWhatThatDriverCan) {
   EXPECT_EQ(telemetry.memory_temperature_celsius, std::nullopt);
   EXPECT_EQ(telemetry.power_watts, 121.5);
   EXPECT_EQ(telemetry.throttle_reasons, 0x44u);
+  EXPECT_EQ(nvml->pcie_throughput("GPU-h200")->received_bytes_per_second, 2500000u);
+  EXPECT_EQ(telemetry.xid_errors, 0u);
   EXPECT_THAT(nvml->processes("GPU-h200"),
               ElementsAre(Field(&ProcessUse::pid, 77), Field(&ProcessUse::pid, 4242)));
 }
@@ -273,6 +275,91 @@ TEST(Nvml, ADriverThatIsTakenAwayAndComesBack) {
   scenario.change("live\ngpu A | GPU-a |\n memory 100 40\n");
   clock.advance(seconds(60));
   EXPECT_EQ(nvml->memory("GPU-a").free, 60u);
+}
+
+TEST(Nvml, TellsHowBusyAProgramKeepsTheGpu) {
+  const NvmlScenario scenario(
+      "live\ngpu A | GPU-a |\n memory 100 40\n process 7 5\n process 8 5\n process 9 5\n"
+      " busy 7 30 1000\n busy 7 45 2000\n busy 8 4000000 2000\n busy 50 90 2000\n");
+  const auto nvml = Nvml::open();
+  auto processes = nvml->processes("GPU-a");
+  ASSERT_EQ(processes.size(), 3u) << "a program that holds no memory is not listed";
+  EXPECT_EQ(processes[0].utilisation_percent, 45) << "the newest figure";
+  EXPECT_EQ(processes[1].utilisation_percent, std::nullopt) << "an impossible one";
+  EXPECT_EQ(processes[2].utilisation_percent, std::nullopt) << "none";
+  processes = nvml->processes("GPU-a");
+  EXPECT_EQ(processes[0].utilisation_percent, std::nullopt) << "nothing new";
+  scenario.change(
+      "live\ngpu A | GPU-a |\n memory 100 40\n process 7 5\n busy 7 60 1500 stale\n busy 7 20 3000\n");
+  EXPECT_EQ(nvml->processes("GPU-a").at(0).utilisation_percent, 20) << "what was seen is not seen again";
+}
+
+TEST(Nvml, ManyFiguresOfProgramsGetTheRoomTheyNeed) {
+  std::string text = "gpu A | GPU-a |\n memory 100 0\n process 300 1\n";
+  for (int i = 1; i <= 300; ++i) text += " busy " + std::to_string(i) + " 12 5\n";
+  const NvmlScenario scenario(text);
+  EXPECT_EQ(Nvml::open()->processes("GPU-a").at(0).utilisation_percent, 12);
+}
+
+TEST(Nvml, WithoutTheFunctionOrTheRightNobodysUtilisationIsKnown) {
+  for (const char* refusal :
+       {"refuse nvmlDeviceGetProcessUtilization\n", "refuse nvmlDeviceGetProcessUtilization 4\n",
+        "refuse nvmlDeviceGetProcessUtilization 999\n"}) {
+    const NvmlScenario scenario(std::string(refusal) +
+                                "gpu A | GPU-a |\n memory 100 40\n process 7 5\n busy 7 45 2000\n");
+    const auto processes = Nvml::open()->processes("GPU-a");
+    ASSERT_EQ(processes.size(), 1u);
+    EXPECT_EQ(processes[0].utilisation_percent, std::nullopt);
+    EXPECT_EQ(processes[0].bytes, 5u);
+  }
+}
+
+TEST(Nvml, HearsOfTheErrorsThatTheDriverReports) {
+  const NvmlScenario scenario("live\ngpu A | GPU-a |\n memory 100 40\ngpu B | GPU-b |\n memory 100 40\n");
+  const auto nvml = Nvml::open();
+  EXPECT_EQ(nvml->telemetry("GPU-a").xid_errors, 0u);
+  EXPECT_EQ(nvml->telemetry("GPU-a").last_xid, std::nullopt);
+  scenario.change("live\ngpu A | GPU-a |\n memory 100 40\ngpu B | GPU-b |\n memory 100 40\n xid 31 48\n");
+  EXPECT_EQ(nvml->telemetry("GPU-a").xid_errors, 0u) << "those of B are not A's";
+  EXPECT_EQ(nvml->telemetry("GPU-b").xid_errors, 2u);
+  EXPECT_EQ(nvml->telemetry("GPU-b").last_xid, 48);
+  EXPECT_EQ(nvml->telemetry("GPU-b").xid_errors, 2u) << "each once";
+}
+
+TEST(Nvml, WithoutEventsThereIsNoCountOfErrors) {
+  for (const char* refusal : {"refuse nvmlEventSetCreate\n", "refuse nvmlDeviceRegisterEvents\n"}) {
+    const NvmlScenario scenario(std::string(refusal) + "gpu A | GPU-a |\n memory 100 40\n xid 79\n");
+    EXPECT_EQ(Nvml::open()->telemetry("GPU-a").xid_errors, std::nullopt);
+  }
+  const NvmlScenario scenario("refuse nvmlEventSetWait_v2\ngpu A | GPU-a |\n memory 100 40\n celsius 50\n");
+  EXPECT_EQ(Nvml::open()->telemetry("GPU-a").temperature_celsius, 50) << "the rest is there";
+}
+
+TEST(Nvml, ALostGpuIsSaidWithTheErrorThatWentBeforeAndIsHeardAgain) {
+  const NvmlScenario scenario("gpu A | GPU-a |\n memory 100 40\n fails 2 15 1\n xid 79\n");
+  test::FakeClock clock;
+  const auto nvml = Nvml::open("", nullptr, &clock);
+  EXPECT_EQ(nvml->memory("GPU-a").free, 60u);
+  EXPECT_THAT(error_of([&] { nvml->memory("GPU-a"); }),
+              AllOf(HasSubstr("the GPU is lost"), HasSubstr("XID 79: the GPU has fallen off the bus")));
+  EXPECT_THAT(error_of([&] { nvml->memory("GPU-a"); }), HasSubstr("XID 79")) << "and as long as it is away";
+  clock.advance(seconds(1));
+  EXPECT_EQ(nvml->memory("GPU-a").free, 60u);
+  EXPECT_EQ(nvml->telemetry("GPU-a").xid_errors, 1u) << "registered anew, nothing forgotten";
+}
+
+TEST(Nvml, OnWindowsSubsystemForLinuxTellsWhatItCan) {
+  const NvmlScenario scenario(
+      "refuse nvmlDeviceGetMemoryInfo_v2 999\nrefuse nvmlEventSetCreate\n"
+      "refuse nvmlDeviceGetProcessUtilization\nrefuse nvmlDeviceGetFanSpeed 999\n"
+      "gpu A | GPU-a |\n memory 100 40 10\n utilisation 5 6\n fan 30\n process 7 unknown\n");
+  const auto nvml = Nvml::open();
+  EXPECT_EQ(nvml->memory("GPU-a").free, 50u);
+  EXPECT_EQ(nvml->telemetry("GPU-a").utilisation_percent, 5);
+  EXPECT_EQ(nvml->telemetry("GPU-a").xid_errors, std::nullopt);
+  const auto processes = nvml->processes("GPU-a");
+  ASSERT_EQ(processes.size(), 1u);
+  EXPECT_EQ(processes[0].bytes, std::nullopt);
 }
 
 TEST(Nvml, KnowsEightGpus) {

@@ -23,9 +23,11 @@ using nvml::Result;
 
 std::mutex mutex;
 Scenario scenario;
-int starts = 0;                                  // of the library
-std::map<std::string, std::uint64_t> questions;  // for the memory of a GPU, by UUID
-std::map<std::string, int> failed_at;            // the start in which it failed
+int starts = 0;                                            // of the library
+std::map<std::string, std::uint64_t> questions;            // for the memory of a GPU, by UUID
+std::map<std::string, int> failed_at;                      // the start in which it failed
+std::map<std::string, std::size_t> errors_told;            // XIDs, by UUID
+std::map<std::uintptr_t, std::vector<Handle>> event_sets;  // who is registered, by number of the set
 
 // Handles are numbers: the start of the library, the GPU, and the instance (0: the GPU itself). One of an
 // earlier start is refused, as a real driver may crash on it.
@@ -172,6 +174,7 @@ EXPORTED Result nvmlInit_v2() {
   if (file != scenario_file()) {
     questions.clear();
     failed_at.clear();
+    errors_told.clear();
     file = scenario_file();
   }
   scenario = read_scenario(file);
@@ -275,6 +278,63 @@ EXPORTED Result nvmlDeviceGetCurrPcieLinkWidth(Handle handle, unsigned* lanes) {
 }
 EXPORTED Result nvmlDeviceGetPcieThroughput(Handle handle, int counter, unsigned* kilobytes) {
   return answer_number(__func__, handle, "pcie", counter == nvml::kPcieSent ? 2 : 3, kilobytes);
+}
+EXPORTED Result nvmlDeviceGetProcessUtilization(Handle handle, nvml::ProcessUtilisation* samples,
+                                                unsigned* count, unsigned long long last_seen) {
+  return answer(__func__, handle, [&](const Subject& subject) {
+    if (subject.instance != nullptr) return nvml::kNotSupported;
+    std::vector<nvml::ProcessUtilisation> known;
+    for (const auto& busy : subject.gpu->busy) {
+      // The buffer of a real driver holds samples of programs that ended, whatever was seen already.
+      if (busy.stamp > last_seen || busy.stale)
+        known.push_back({busy.pid, busy.stamp, busy.percent, 0, 0, 0});
+    }
+    const unsigned room = *count;
+    *count = static_cast<unsigned>(known.size());
+    if (subject.gpu->busy.empty()) return nvml::kNotSupported;
+    if (known.empty()) return nvml::kNotFound;
+    if (samples == nullptr || room < known.size()) return nvml::kInsufficientSize;
+    std::copy(known.begin(), known.end(), samples);
+    return nvml::kSuccess;
+  });
+}
+EXPORTED Result nvmlEventSetCreate(Handle* set) {
+  if (const Result result = arrive(__func__); result != nvml::kSuccess) return result;
+  const std::lock_guard lock(mutex);
+  static std::uintptr_t number = 0;
+  event_sets[++number];
+  *set = reinterpret_cast<Handle>(number);
+  return nvml::kSuccess;
+}
+EXPORTED Result nvmlEventSetFree(Handle set) {
+  const std::lock_guard lock(mutex);
+  return event_sets.erase(reinterpret_cast<std::uintptr_t>(set)) > 0 ? nvml::kSuccess
+                                                                     : nvml::kInvalidArgument;
+}
+EXPORTED Result nvmlDeviceRegisterEvents(Handle handle, unsigned long long types, Handle set) {
+  return answer(__func__, handle, [&](const Subject& subject) {
+    if (subject.instance != nullptr || types != nvml::kEventXid) return nvml::kNotSupported;
+    const auto found = event_sets.find(reinterpret_cast<std::uintptr_t>(set));
+    if (found == event_sets.end()) return nvml::kInvalidArgument;
+    found->second.push_back(handle);
+    return nvml::kSuccess;
+  });
+}
+EXPORTED Result nvmlEventSetWait_v2(Handle set, nvml::EventData* data, unsigned) {
+  if (const Result result = arrive(__func__); result != nvml::kSuccess) return result;
+  const std::lock_guard lock(mutex);
+  const auto found = event_sets.find(reinterpret_cast<std::uintptr_t>(set));
+  if (found == event_sets.end()) return nvml::kInvalidArgument;
+  for (const Handle handle : found->second) {
+    const auto gpu = reinterpret_cast<std::uintptr_t>(handle) % kStart / kGpu - 1;
+    const Numbers* errors = gpu < scenario.gpus.size() ? scenario.gpus[gpu].find("xid") : nullptr;
+    if (errors == nullptr) continue;
+    std::size_t& told = errors_told[scenario.gpus[gpu].uuid];
+    if (told >= errors->size()) continue;
+    *data = {handle, nvml::kEventXid, (*errors)[told++], ~0U, ~0U};
+    return nvml::kSuccess;
+  }
+  return nvml::kTimeout;
 }
 EXPORTED Result nvmlDeviceGetTotalEccErrors(Handle handle, int type, int, unsigned long long* errors) {
   return answer_number(__func__, handle, "ecc", type == nvml::kEccCorrected ? 0 : 1, errors);

@@ -25,6 +25,12 @@ void read_gpu_line(Gpu& gpu, const std::string& key, std::istringstream& line) {
     Process process{static_cast<unsigned>(std::stoul(pid)), std::nullopt, kind == "graphics"};
     if (bytes != "unknown") process.bytes = std::stoull(bytes);
     gpu.processes.push_back(process);
+  } else if (key == "busy") {
+    Busy busy;
+    std::string stale;
+    line >> busy.pid >> busy.percent >> busy.stamp >> stale;
+    busy.stale = stale == "stale";
+    gpu.busy.push_back(busy);
   } else if (key == "mig") {
     std::string rest;
     std::getline(line, rest);

@@ -14,6 +14,8 @@
 //     milliwatts NOW [LIMIT]    millijoules N    megahertz SM MEMORY    throttle BITS
 //     pcie GENERATION LANES [SENT RECEIVED] KB/s    ecc CORRECTED UNCORRECTED    cores N MEGAHERTZ
 //     process PID BYTES|unknown [graphics]
+//     busy PID PERCENT STAMP [stale]        of its processors' time; told once, unless stale
+//     xid NUMBER...                         errors that the driver reports, each once
 //     mig NAME | UUID | TOTAL | USED        an instance (the GPU is in MIG mode)
 //     frees N USED                          from the Nth question for its memory on, this is used
 //     fails N CODE [N2]                     from the Nth such question on, everything answers CODE, until the
@@ -36,6 +38,12 @@ struct Process {
   bool graphics = false;
 };
 
+struct Busy {
+  unsigned pid = 0, percent = 0;
+  std::uint64_t stamp = 0;
+  bool stale = false;
+};
+
 struct Instance {
   std::string name, uuid;
   std::uint64_t total = 0, used = 0;
@@ -47,6 +55,7 @@ struct Gpu {
   std::string name, uuid, bus_id;
   std::map<std::string, Numbers> settings;
   std::vector<Process> processes;
+  std::vector<Busy> busy;
   std::vector<Instance> instances;
 
   const Numbers* find(const std::string& setting, std::size_t at_least = 1) const {

@@ -127,5 +127,21 @@ TEST_F(AlertsTest, HeatIsMeasuredByWhatIsLeft) {
   EXPECT_THAT(at(6, hot), ElementsAre("thermal cleared"));
 }
 
+TEST_F(AlertsTest, AnErrorOfTheGpuIsToldAndOverAfterAWhile) {
+  auto reading = full(10);
+  reading.telemetry.xid_errors = 1;
+  reading.telemetry.last_xid = 31;
+  reading.telemetry.last_xid_at = base::Clock::TimePoint(seconds(1000));
+  EXPECT_THAT(at(0, reading), IsEmpty()) << "a program's own mistake";
+  reading.telemetry.last_xid = 200;
+  EXPECT_THAT(at(2, reading), ElementsAre("error warning")) << "one that is not known";
+  reading.telemetry.last_xid = 79;
+  EXPECT_THAT(at(4, reading), ElementsAre("error critical"));
+  EXPECT_THAT(last_.message, HasSubstr("XID 79"));
+  EXPECT_THAT(at(599, reading), IsEmpty());
+  EXPECT_THAT(at(600, reading), ElementsAre("error cleared"));
+  EXPECT_THAT(last_.message, HasSubstr("no error since"));
+}
+
 }  // namespace
 }  // namespace greenroom::monitor

@@ -211,6 +211,114 @@ TEST_F(MemoryMonitorTest, ACallThatHangsInTheDriversLibraryIsReported) {
   EXPECT_EQ(monitor.get_current_status().readings[1].telemetry.utilisation_percent, 5);
 }
 
+// A GPU that counts who asks for its throughput.
+class LinkedDevice final : public devices::Device {
+ public:
+  explicit LinkedDevice(int index, bool shared = false) : index_(index), shared_(shared) {}
+  base::DeviceId id() const override { return {base::DeviceKind::kCuda, index_}; }
+  std::string name() const override { return "linked"; }
+  devices::DeviceMemory memory() const override { return {1000, 500, 0, shared_}; }
+  devices::Telemetry telemetry() const override {
+    devices::Telemetry telemetry;
+    telemetry.pcie_generation = 1;
+    return telemetry;
+  }
+  std::optional<devices::PcieThroughput> pcie_throughput() const override {
+    ++asked;
+    return devices::PcieThroughput{1000, 2000};
+  }
+
+  mutable int asked = 0;
+
+ private:
+  int index_;
+  bool shared_;
+};
+
+TEST_F(MemoryMonitorTest, AsksOneGpuAfterTheOtherForItsThroughput) {
+  const auto first = std::make_shared<LinkedDevice>(0);
+  const auto second = std::make_shared<LinkedDevice>(1);
+  MemoryMonitor monitor({cpu_, first, second}, clock_);
+  monitor.sample();
+  EXPECT_EQ(first->asked, 1);
+  EXPECT_EQ(second->asked, 0);
+  EXPECT_FALSE(monitor.newest()->readings[2].telemetry.pcie_throughput);
+  monitor.sample();
+  EXPECT_EQ(second->asked, 0) << "not within a second";
+  clock_.advance(seconds(2));
+  monitor.sample();
+  EXPECT_EQ(first->asked, 1);
+  EXPECT_EQ(second->asked, 1);
+  const auto sample = monitor.newest();
+  ASSERT_TRUE(sample->readings[1].telemetry.pcie_throughput) << "as it was";
+  EXPECT_EQ(sample->readings[2].telemetry.pcie_throughput->received_bytes_per_second, 2000u);
+}
+
+TEST_F(MemoryMonitorTest, AGpuWithoutMemoryOfItsOwnHasNoLinkWorthShowing) {
+  const auto shared = std::make_shared<LinkedDevice>(0, true);
+  MemoryMonitor monitor({cpu_, shared}, clock_);
+  monitor.sample();
+  EXPECT_EQ(shared->asked, 0);
+  EXPECT_EQ(monitor.newest()->readings[1].telemetry.pcie_generation, std::nullopt);
+}
+
+TEST_F(MemoryMonitorTest, WithoutMonitoringASampleIsTakenWhenTheLastIsTooOld) {
+  MemoryMonitor monitor({cpu_, gpu_}, clock_);
+  const auto free = [&] {
+    return monitor.sample_within(seconds(2), std::chrono::hours(1))->readings.at(1).memory->free;
+  };
+  EXPECT_EQ(free(), 900u);
+  gpu_->set_memory({1000, 300});
+  EXPECT_EQ(free(), 900u) << "young enough";
+  clock_.advance(seconds(3));
+  EXPECT_EQ(free(), 300u);
+  EXPECT_FALSE(monitor.is_monitoring());
+}
+
+TEST_F(MemoryMonitorTest, ASampleOnDemandDoesNotWaitForAHungDriver) {
+  const auto hanging = std::make_shared<HangingDevice>();
+  MemoryMonitor monitor({cpu_, hanging}, clock_);
+  EXPECT_FALSE(monitor.sample_within(seconds(2), {})) << "there is none yet";
+  hanging->await_visit();
+  EXPECT_FALSE(monitor.sample_within(seconds(2), {})) << "and nobody else walks into the trap";
+  clock_.advance(seconds(12));
+  const auto sample = monitor.sample_within(seconds(2), {});
+  ASSERT_TRUE(sample);
+  EXPECT_FALSE(sample->readings[1].answers);
+  EXPECT_EQ(sample->readings[0].memory->free, 900u);
+  hanging->let_go();
+}
+
+TEST_F(MemoryMonitorTest, ASlowDriverIsWaitedForAndItsTimeIsKept) {
+  const test::NvmlScenario scenario(
+      "slow nvmlDeviceGetPcieThroughput 20000\ngpu A | GPU-a |\n memory 100 40\n pcie 4 16 1 2\n");
+  const auto gpu = std::make_shared<devices::CudaDevice>(devices::Nvml::open(),
+                                                         devices::CudaDevice::Identity{0, "GPU-a", "A", ""});
+  const base::SystemClock clock;
+  MemoryMonitor monitor({cpu_, gpu}, clock);
+  monitor.sample();
+  monitor.watch();
+  EXPECT_TRUE(monitor.newest()->readings[1].answers);
+  EXPECT_GE(monitor.figures().last_sample_seconds, 0.04) << "two calls of 20 ms";
+  EXPECT_EQ(monitor.newest()->readings[1].telemetry.pcie_throughput->sent_bytes_per_second, 1000u);
+}
+
+TEST_F(MemoryMonitorTest, AnErrorThatTheDriverReportsIsAnAlert) {
+  const test::NvmlScenario scenario("live\ngpu A | GPU-a |\n memory 100 40\n");
+  const auto gpu = std::make_shared<devices::CudaDevice>(devices::Nvml::open("", nullptr, &clock_),
+                                                         devices::CudaDevice::Identity{0, "GPU-a", "A", ""});
+  MemoryMonitor monitor({cpu_, gpu}, clock_);
+  monitor.sample();
+  scenario.change("live\ngpu A | GPU-a |\n memory 100 40\n xid 31 74\n");
+  clock_.advance(seconds(2));
+  monitor.sample();
+  const auto alerts = monitor.get_recent_alerts(60);
+  ASSERT_EQ(alerts.size(), 1u);
+  EXPECT_EQ(alerts[0].rule, "error");
+  EXPECT_EQ(alerts[0].alert_type, "critical");
+  EXPECT_THAT(alerts[0].message, HasSubstr("cuda:0 (A): the driver reported XID 74: an error of NVLink"));
+}
+
 TEST_F(MemoryMonitorTest, RestoresWhatAnEarlierRunHanded) {
   MemoryMonitor monitor({cpu_}, clock_);
   HistoryPoint minute;

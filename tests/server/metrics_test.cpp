@@ -41,6 +41,7 @@ gpu NVIDIA "H200" | GPU-h200 | 00000000:18:00.0
  pcie 5 16 1500 2500
  ecc 3 1
  process 1 1048576000
+ xid 31
 gpu NVIDIA L40S | GPU-l40s | 00000000:65:00.0
  memory 48305799168 1000
 )";
@@ -83,7 +84,28 @@ TEST_F(MetricsTest, TellsDevicesUnderOurNamesAndUnderDcgms) {
   EXPECT_THAT(text, testing::ContainsRegex("DCGM_FI_DEV_FB_USED\\{gpu=\"0\",UUID=\"GPU-h200\".*\\} 51200\n"));
   EXPECT_THAT(text, Not(HasSubstr("greenroom_device_temperature_celsius{device=\"cuda:1\"}")))
       << "what a device does not tell is not there";
+  EXPECT_THAT(text, HasSubstr("greenroom_device_pcie_sent_bytes_per_second{device=\"cuda:0\"} 1500000\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("DCGM_FI_DEV_PCIE_RX_THROUGHPUT\\{gpu=\"0\".*\\} 2500\n"));
+  EXPECT_THAT(text, HasSubstr("greenroom_device_xid_errors_total{device=\"cuda:0\"} 1\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("DCGM_FI_DEV_XID_ERRORS\\{gpu=\"0\".*\\} 31\n"));
   EXPECT_THAT(text, HasSubstr("greenroom_ledger_bytes{device=\"cpu\",account=\"capacity\"}"));
+}
+
+TEST(MetricsWithoutMonitoring, TellTheDevicesAsTheyAreAndNotAsTheyWere) {
+  const test::NvmlScenario scenario("live\ngpu A | GPU-a |\n memory 1000 100\n");
+  app::Config config;
+  config.monitoring.enabled = false;
+  config.monitoring.interval_seconds = 1e-9;  // whatever is there is too old
+  app::Engine engine(config);
+  Server server(engine, {.version = "1"});
+  const int port = server.bind("127.0.0.1", 0);
+  std::thread thread([&] { server.run(); });
+  const std::string name = "greenroom_device_memory_free_bytes{device=\"cuda:0\"} ";
+  EXPECT_THAT(test::http_get(port, "/metrics").body, HasSubstr(name + "900\n"));
+  scenario.change("live\ngpu A | GPU-a |\n memory 1000 400\n");
+  EXPECT_THAT(test::http_get(port, "/metrics").body, HasSubstr(name + "600\n"));
+  server.stop();
+  thread.join();
 }
 
 TEST_F(MetricsTest, CountsRequestsByRouteAndNotByWhatClientsMakeUp) {
