@@ -71,8 +71,17 @@ std::vector<std::string> changed_of_server(const app::Config& before, const app:
   return names;
 }
 
-// Turns signals into acts: the first SIGINT or SIGTERM ends things in order, the second at once, SIGHUP reads
-// the configuration again.
+// A last resort, for what does not listen any more: the process ends in a second, if it has not by then.
+void end_soon(int status) {
+  constexpr std::chrono::seconds kLastPatience{1};
+  std::thread([status, kLastPatience] {
+    std::this_thread::sleep_for(kLastPatience);
+    std::_Exit(status);
+  }).detach();
+}
+
+// Turns signals into acts: the first SIGINT or SIGTERM ends things in order, the second cuts off what runs,
+// SIGHUP reads the configuration again.
 class SignalThread {
  public:
   SignalThread(app::Engine& engine, server::Server& server, const sigset_t& signals,
@@ -88,6 +97,9 @@ class SignalThread {
   SignalThread(const SignalThread&) = delete;
   SignalThread& operator=(const SignalThread&) = delete;
 
+  // What the process is to end with: 0 after an orderly end.
+  int status() const { return status_; }
+
  private:
   void run() {
     for (;;) {
@@ -101,6 +113,10 @@ class SignalThread {
             "once");
         ending_ = std::thread([this] { end(clock_.now() + kPatience); });
       } else {
+        constexpr int kBySignal = 128;  // as a shell counts
+        status_ = kBySignal + received;
+        base::log(base::LogLevel::kWarning, "serve", "a second signal: what runs is cut off");
+        end_soon(status_);
         server_.abort();
         engine_.requests().drain(clock_.now());
       }
@@ -134,6 +150,7 @@ class SignalThread {
   const sigset_t signals_;
   const std::function<app::Config()> reread_;
   base::SystemClock clock_;
+  std::atomic<int> status_{0};
   std::thread ending_;
   std::thread thread_;
 };
@@ -150,13 +167,15 @@ int run_serve(const app::Config& config, const std::function<app::Config()>& rer
   engine.auto_management().start();
   // Beside serving: what was kept loaded may take a while to come back.
   std::thread restorer([&] { engine.registry().restore(config.restore); });
+  int status = 0;
   {
     const SignalThread waiter(engine, server, signals, reread);
     server.run();
+    status = waiter.status();
   }
   engine.registry().stop_restoring();
   restorer.join();
-  return 0;
+  return status;
 }
 
 }  // namespace greenroom::cli

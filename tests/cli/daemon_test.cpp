@@ -4,6 +4,9 @@
 #include <signal.h>
 
 #include <fstream>
+#include <future>
+#include <iterator>
+#include <thread>
 
 #include "base/json.h"
 #include "cli/program.h"
@@ -133,6 +136,74 @@ TEST_F(Daemon, LoadsListsAndUnloads) {
   EXPECT_EQ(run({"unload", "stage/alto"}).status, 1);
   EXPECT_EQ(base::parse_json(run({"load", "stage/alto", "--json"}).out, "load")["status"], "loaded");
   EXPECT_THAT(run({"unload", "--all"}).out, HasSubstr("1 unloaded"));
+}
+
+// A conversion that takes some seconds, begun by a client of its own.
+class Converting : public Daemon {
+ protected:
+  void begin(const std::string& steps) {
+    start();
+    ASSERT_EQ(
+        run({"load", (test::demo_models() / "alto").string(), "--id", "alto", "--device", "cpu"}).status, 0);
+    std::ifstream file("/usr/share/sounds/alsa/Front_Center.wav", std::ios::binary);
+    const std::string recording{std::istreambuf_iterator<char>(file), {}};
+    std::string body;
+    for (const auto& [name, value] :
+         {std::pair<std::string, std::string>{"model", "alto"}, {"steps", steps}}) {
+      body += "--xyz\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
+    }
+    body += "--xyz\r\nContent-Disposition: form-data; name=\"file\"; filename=\"in.wav\"\r\n\r\n" +
+            recording + "\r\n--xyz--\r\n";
+    const std::string request =
+        "POST /api/v1/convert HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        "Content-Type: multipart/form-data; boundary=xyz\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body;
+    answer_ = std::async(std::launch::async, [request, port = port_]() -> std::string {
+      try {
+        return test::http_exchange(port, request);
+      } catch (const std::runtime_error& error) {
+        return error.what();
+      }
+    });
+    while (running() == 0) std::this_thread::yield();
+  }
+  int running() const {
+    const auto status = base::parse_json(test::http_get(port_, "/api/v1/status").body, "status");
+    return status["queue"][0]["running"].get<int>();
+  }
+
+  std::future<std::string> answer_;
+};
+
+TEST_F(Converting, AnEndLetsItFinishAndIsReadyForNothingElse) {
+  begin("120");
+  EXPECT_EQ(test::http_get(port_, "/readyz").status, 200);
+  program_->send(SIGTERM);
+  ASSERT_TRUE(program_->wait_for("greenroom ends when what runs is done"));
+  while (test::http_get(port_, "/readyz").status == 200) std::this_thread::yield();
+  EXPECT_EQ(test::http_get(port_, "/readyz").status, 503);
+  EXPECT_EQ(test::http_get(port_, "/healthz").status, 200);
+  EXPECT_EQ(test::http_get(port_, "/api/v1/models/alto/load", "POST").status, 503);
+  EXPECT_EQ(running(), 1);
+  EXPECT_THAT(answer_.get(), AllOf(HasSubstr("200 OK"), HasSubstr("audio/wav"), HasSubstr("RIFF")));
+  const auto outcome = program_->wait();
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(Converting, ASecondSignalCutsItOff) {
+  for (const auto& [signal, status] : {std::pair{SIGTERM, 143}, {SIGINT, 130}}) {
+    begin("1000");
+    program_->send(signal);
+    ASSERT_TRUE(program_->wait_for("greenroom ends when what runs is done"));
+    EXPECT_EQ(running(), 1);
+    program_->send(signal);
+    const auto outcome = program_->wait();
+    EXPECT_EQ(outcome.status, status);
+    EXPECT_EQ(outcome.signal, 0);
+    EXPECT_THAT(outcome.err, HasSubstr("cut off"));
+    EXPECT_THAT(answer_.get(), Not(HasSubstr("200 OK")));
+  }
 }
 
 TEST_F(Daemon, TellsWhatHappens) {

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import type { AxeResults } from "axe-core";
 import type { Browser } from "playwright-core";
-import { Daemon, kFakeNvml, kViews, launch, makeDemoModels, open, removeFolder, temporaryFolder, visit } from "./support";
+import { Daemon, kFakeNvml, kPatience, kRecording, kViews, launch, makeDemoModels, open, removeFolder, temporaryFolder, visit } from "./support";
 
 // Runs axe in the page by the debugger, which its content policy does not concern.
 const axeSource = readFile(createRequire(path.resolve("package.json")).resolve("axe-core/axe.min.js"), "utf8");
@@ -201,6 +201,41 @@ describe("another daemon", () => {
     await context.close();
     await other.stop();
     await removeFolder(empty);
+  });
+
+  it("with room for one shows what a load would unload, before it does", async () => {
+    const other = await Daemon.start(await temporaryFolder(), ["--memory-budget", "cpu=22MiB", "--model-root", home]);
+    await other.post("/api/v1/models", { path: path.join(home, "demo/alto"), id: "alto" });
+    await other.post("/api/v1/models", { path: path.join(home, "demo/index_tts"), id: "speaker" });
+    // Used, and held by nobody since: it stays as long as nobody needs the room.
+    const form = new FormData();
+    for (const [name, value] of Object.entries({ text: "Hi", num_beams: "1", max_mel_tokens: "20", diffusion_steps: "1" })) form.set(name, value);
+    form.set("file", new Blob([new Uint8Array(await readFile(kRecording))]), "in.wav");
+    const used = await fetch(`${other.url}/api/v1/speak`, { method: "POST", body: form });
+    expect(used.status).toBe(200);
+    await used.arrayBuffer();
+    for (const locale of ["en-GB", "zh-CN"]) {
+      const { page, context, watch } = await visit(browser, other.url, { locale });
+      const words =
+        locale === "en-GB"
+          ? { load: "Load alto", sentence: /^alto needs 21\.4 MiB: would unload speaker \(idle \d+ (s|min)/ }
+          : { load: "加载 alto", sentence: /^alto 需要 21\.4 MiB：将卸载 speaker \(已闲置 \d+ (秒|分钟)/ };
+      await page.getByRole("button", { name: words.load }).hover();
+      await page.locator(".inspector.plan").getByText(words.sentence).waitFor();
+      expect(await page.locator(".seg.ghost").count()).toBeGreaterThan(0);
+      expect(await page.locator(".seg.going").count()).toBeGreaterThan(0);
+      if (locale === "en-GB") {
+        expect((await other.get<{ status: string }>("/api/v1/models/speaker")).status).toBe("loaded"); // nothing was done yet
+      } else {
+        await page.getByRole("button", { name: words.load }).click();
+        await vi.waitFor(async () => expect((await other.get<{ status: string }>("/api/v1/models/alto")).status).toBe("loaded"), kPatience);
+        expect((await other.get<{ status: string }>("/api/v1/models/speaker")).status).toBe("unloaded");
+      }
+      expect(watch.complaints).toEqual([]);
+      await context.close();
+    }
+    await other.stop();
+    await removeFolder(other.home);
   });
 
   it("with little room refuses a load, and says what would help", async () => {

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
-import type { Device, Model, Setting } from "../../../web/src/api/types";
+import type { Device, Job, Model, Setting } from "../../../web/src/api/types";
 import { Daemon, kPatience, kRecording, launch, makeDemoModels, open, removeFolder, temporaryFolder, type Visit, visit } from "./support";
 
 let browser: Browser;
@@ -271,6 +271,24 @@ describe("try it", () => {
     await page.getByRole("button", { name: "Switch" }).click();
     await vi.waitFor(async () => expect(await decks.nth(0).evaluate((audio: HTMLAudioElement) => audio.paused)).toBe(true), kPatience);
     expect(await decks.nth(0).evaluate((audio: HTMLAudioElement) => audio.currentTime)).toBeGreaterThanOrEqual(0);
+  });
+
+  it("cancels what takes too long", async () => {
+    const before = await output().count();
+    await page.getByText("More options").click();
+    await page.getByLabel("Steps", { exact: true }).fill("1000");
+    await page.getByRole("button", { name: "Convert", exact: true }).click();
+    const progress = page.locator(".progress");
+    await progress.getByText(/^working/).waitFor();
+    const job = (await daemon.get<{ jobs: Job[] }>("/api/v1/jobs")).jobs.find((one) => one.state === "running");
+    expect(job?.kind).toBe("convert");
+    await progress.getByRole("button", { name: "Cancel" }).click();
+    await progress.waitFor({ state: "detached" });
+    await vi.waitFor(async () => expect((await daemon.get<Job>(`/api/v1/jobs/${job!.id}`)).state).toBe("cancelled"), kPatience);
+    expect(await page.locator(".problem").count()).toBe(0); // who cancels needs no telling
+    expect(await output().count()).toBe(before);
+    await page.getByRole("button", { name: "Convert", exact: true }).and(page.locator(":enabled")).waitFor();
+    await page.getByLabel("Steps", { exact: true }).fill("");
   });
 
   it("records from the microphone", async () => {

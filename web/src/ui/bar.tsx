@@ -149,6 +149,19 @@ function Pieces(props: {
   );
 }
 
+// Who would go, each once: "alto (idle 12 min)". A part that is known as MODEL#part is the model's.
+function victims(plan: Plan): string {
+  const idle = new Map<string, number | undefined>();
+  for (const victim of plan.evict) {
+    const who = victim.models.length ? listOf(victim.models.map((id) => id.split("#")[0]!)) : victim.component;
+    const told = /idle (\d+) s/.exec(victim.reason)?.[1];
+    const before = idle.get(who);
+    const seconds = told === undefined ? before : Math.min(Number(told), before ?? Infinity);
+    idle.set(who, seconds);
+  }
+  return [...idle].map(([who, seconds]) => (seconds === undefined ? who : `${who} (${t.value.idleFor(format.duration(seconds))})`)).join(", ");
+}
+
 // What the plan says, in a sentence.
 export function planSentence(name: string, plan: Plan): string {
   const texts = t.value;
@@ -156,12 +169,7 @@ export function planSentence(name: string, plan: Plan): string {
   if (!plan.fits) return texts.planNot(name, format.bytes(plan.needed_bytes), format.bytes(plan.free_bytes));
   if (plan.needed_bytes === 0) return texts.planNothing(name);
   if (plan.evict.length) {
-    const what = plan.evict.map((victim) => {
-      const who = victim.models.length ? listOf(victim.models) : victim.component;
-      const idle = /idle [^,]+/.exec(victim.reason)?.[0];
-      return idle ? `${who} (${idle})` : who;
-    });
-    return texts.planEvicts(name, format.bytes(plan.needed_bytes), [...new Set(what)].join(", ")) + time;
+    return texts.planEvicts(name, format.bytes(plan.needed_bytes), victims(plan)) + time;
   }
   return texts.planFits(name, format.bytes(plan.needed_bytes), format.bytes(plan.remaining_bytes)) + time;
 }
