@@ -177,6 +177,8 @@ class Setting {
       read_texts(config.allowed_hosts, "a list of host names");
     } else if (key_ == "ui.max_upload_mb") {
       config.max_upload_bytes = static_cast<std::uint64_t>(number(1, kMaxMegabytes)) << 20;
+    } else if (key_ == "ui.max_audio_mb") {
+      config.max_audio_bytes = static_cast<std::uint64_t>(number(1, kMaxMegabytes)) << 20;
     } else if (key_ == "ui.max_connections") {
       config.max_connections = number(1, kMaxConnections);
     } else if (key_ == "system.model_roots") {

@@ -57,6 +57,7 @@ struct Config {
   std::vector<std::string> allowed_hosts;          // names the server answers to, beside its own
   std::vector<std::filesystem::path> model_roots;  // where it takes models from, beside the folders above
   std::uint64_t max_upload_bytes = 512U << 20;
+  std::uint64_t max_audio_bytes = 1U << 30;  // of uploaded recordings, as samples
   int max_connections = 512;
   MonitoringSettings monitoring;
   std::vector<ConfigNotice> notices;

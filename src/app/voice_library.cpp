@@ -120,13 +120,14 @@ void VoiceLibrary::write_entry(const Voice& voice) const {
   });
 }
 
-Voice VoiceLibrary::add(const fs::path& file, const std::string& name, const std::string& called) {
+Voice VoiceLibrary::add(const fs::path& file, const std::string& name, audio::ReadOptions reading) {
   if (folder_.empty()) {
     throw Error(ErrorCode::kFailedPrecondition,
                 "voices are kept in system.cache_dir, and there is none; set it in the configuration");
   }
-  const auto audio = audio::read_file(file, called);
-  if (audio.seconds() < limits_.shortest_seconds || audio.seconds() > limits_.longest_seconds) {
+  reading.longest_seconds = limits_.longest_seconds;
+  const auto audio = audio::read_file(file, reading);
+  if (audio.seconds() < limits_.shortest_seconds) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("the recording has {:.2f} s; a voice needs {} to {} s (3 to 15 s are best)",
                             audio.seconds(), limits_.shortest_seconds, limits_.longest_seconds));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "audio/buffer.h"
+#include "audio/file.h"
 #include "base/mutex.h"
 
 namespace greenroom::app {
@@ -44,7 +45,7 @@ class VoiceLibrary {
   // kInvalidArgument (no audio, too short or long, a name that is too long or holds control characters),
   // kDataLoss (damaged), kResourceExhausted (too many voices), kFailedPrecondition (the name is another
   // voice's; nothing is kept), kUnavailable (the disk).
-  Voice add(const std::filesystem::path& file, const std::string& name, const std::string& called = {})
+  Voice add(const std::filesystem::path& file, const std::string& name, audio::ReadOptions reading = {})
       EXCLUDES_LOCK(mutex_);
 
   std::vector<Voice> list() const EXCLUDES_LOCK(mutex_);  // the newest first

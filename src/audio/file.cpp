@@ -28,7 +28,6 @@ using base::ErrorCode;
 constexpr int kMinRate = 1000;
 constexpr int kMaxRate = 768000;
 constexpr int kMaxChannels = 64;
-constexpr std::int64_t kMaxSeconds = 4L * 3600;
 
 struct CloseSound {
   void operator()(SNDFILE* file) const { sf_close(file); }
@@ -102,10 +101,24 @@ void append_mixed(const fs::path& name, Buffer& audio, const std::vector<float>&
 }
 
 // For what the header or the data claims; both are a stranger's.
-void check_length(const fs::path& name, std::int64_t n_frames, int sample_rate) {
-  if (n_frames / sample_rate < kMaxSeconds) return;
+void check_length(const fs::path& name, std::int64_t n_frames, int sample_rate, double longest_seconds) {
+  constexpr double kHour = 3600;
+  if (static_cast<double>(n_frames) <= longest_seconds * sample_rate) return;
+  const std::string longest = longest_seconds < kHour ? fmt::format("{:.0f} s", longest_seconds)
+                                                      : fmt::format("{:.3g} hours", longest_seconds / kHour);
   fail(ErrorCode::kInvalidArgument, name,
-       fmt::format("holds more than {} hours of audio; split it into shorter files", kMaxSeconds / 3600));
+       fmt::format("holds more than {} of audio; split it into shorter files", longest));
+}
+
+// Room for `more` samples, at most doubling what is there: never by what the header claims alone.
+void make_room(Buffer& audio, std::int64_t more, std::int64_t stated, const ReadOptions& options) {
+  const auto needed = static_cast<std::int64_t>(audio.samples.size()) + more;
+  const auto capacity = static_cast<std::int64_t>(audio.samples.capacity());
+  if (needed <= capacity) return;
+  auto room = std::max(needed, 2 * capacity);
+  if (stated >= needed) room = std::min(room, stated);
+  if (stated < needed && options.will_hold) options.will_hold(room, audio.sample_rate);
+  audio.samples.reserve(static_cast<std::size_t>(room));
 }
 
 // A header's length is a promise that truncated files break. Streams state none, MP3 headers only an
@@ -167,11 +180,13 @@ class TemporaryFile {
 
 }  // namespace
 
-Buffer read_file(const fs::path& path, const std::string& called) {
-  const fs::path name = called.empty() ? path : fs::path(called);
+Buffer read_file(const fs::path& path, const ReadOptions& options) {
+  const fs::path name = options.called.empty() ? path : fs::path(options.called);
   SF_INFO info = {};
   const Sound sound = open_to_read(path, name, info);
-  if (states_length(info)) check_length(name, info.frames, info.samplerate);
+  const std::int64_t stated = states_length(info) ? info.frames : 0;
+  check_length(name, stated, info.samplerate, options.longest_seconds);
+  if (stated > 0 && options.will_hold) options.will_hold(stated, info.samplerate);
 
   Buffer audio;
   audio.sample_rate = info.samplerate;
@@ -182,8 +197,10 @@ Buffer read_file(const fs::path& path, const std::string& called) {
   while (true) {
     const std::int64_t n_read = sf_readf_float(sound.get(), block.data(), block_frames);
     if (n_read <= 0) break;
+    make_room(audio, n_read, stated, options);
     append_mixed(name, audio, block, n_read, info.channels);
-    check_length(name, static_cast<std::int64_t>(audio.samples.size()), info.samplerate);
+    check_length(name, static_cast<std::int64_t>(audio.samples.size()), info.samplerate,
+                 options.longest_seconds);
   }
   const std::int64_t n_frames = static_cast<std::int64_t>(audio.samples.size());
   if (sf_error(sound.get()) != SF_ERR_NO_ERROR) {

@@ -35,6 +35,7 @@ server::ServerOptions options_of(const app::Config& config) {
   options.no_auth = config.no_auth;
   options.allowed_hosts = config.allowed_hosts;
   options.model_roots = config.model_roots;
+  options.max_audio_bytes = config.max_audio_bytes;
   options.limits.max_upload_bytes = config.max_upload_bytes;
   options.limits.max_connections = static_cast<std::size_t>(config.max_connections);
   return options;
@@ -66,6 +67,7 @@ std::vector<std::string> changed_of_server(const app::Config& before, const app:
   note("ui.api_key", before.api_key != after.api_key);
   note("ui.allowed_hosts", before.allowed_hosts != after.allowed_hosts);
   note("ui.max_upload_mb", before.max_upload_bytes != after.max_upload_bytes);
+  note("ui.max_audio_mb", before.max_audio_bytes != after.max_audio_bytes);
   note("ui.max_connections", before.max_connections != after.max_connections);
   note("system.model_roots", before.model_roots != after.model_roots);
   return names;

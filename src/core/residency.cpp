@@ -451,7 +451,10 @@ void Residency::note(Aftermath& after, Event event) {
 ModelInfo Residency::info(const std::string& id, const ModelRecord& record) const {
   ModelInfo info{.id = id, .type = record.type, .device = record.device, .status = record.status()};
   info.error = record.error;
-  if (!record.error.empty()) info.remedy = remedy_for(record.error_code);
+  if (!record.error.empty()) {
+    info.error_code = base::error_code_name(record.error_code);
+    info.remedy = remedy_for(record.error_code);
+  }
   if (record.attempt) info.waiting = 1 + record.attempt->joiners;
   if (!record.current) return info;
   info.holds = record.current->holds;

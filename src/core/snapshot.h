@@ -45,6 +45,7 @@ struct ModelInfo {
   std::uint64_t bytes = 0;                // all its components, shared ones included
   std::vector<ComponentInfo> components;  // by index into Model::components(); empty unless loaded
   std::string error;                      // why the last load failed; empty when it did not
+  std::string error_code;                 // that error's kind, as base::error_code_name() has it
   std::string remedy;                     // what to do about that
   std::optional<base::Clock::TimePoint> last_used;  // of a loaded model: when its last use ended, or its load
 };

@@ -218,6 +218,7 @@ app::JobResult speak(app::Engine& engine, const SpeakOrder& order,
   auto answer = finish(shaped(std::move(result.audio), order), order.encoding, elapsed, result.stage_times,
                        result.notices);
   answer.details["segments"] = result.segments;
+  answer.details["text_tokens"] = result.text_tokens;
   answer.details["speech_tokens"] = result.speech_tokens;
   answer.details["voice_was_known"] = result.voice_was_known;
   return answer;
@@ -231,9 +232,9 @@ app::JobResult convert(app::Engine& engine, const ConvertOrder& order, const aud
   return finish(result.audio, order.encoding, elapsed, result.stage_times, result.notices);
 }
 
-void speak_streamed(app::Engine& engine, const SpeakOrder& order,
-                    const std::shared_ptr<std::atomic<bool>>& cancelled,
-                    const std::function<bool(std::string_view)>& write) {
+models::SpeakResult speak_streamed(app::Engine& engine, const SpeakOrder& order,
+                                   const std::shared_ptr<std::atomic<bool>>& cancelled,
+                                   const std::function<bool(std::string_view)>& write) {
   std::optional<audio::StreamEncoder> encoder;
   models::SpeakControl control;
   control.cancelled = cancelled;
@@ -243,8 +244,10 @@ void speak_streamed(app::Engine& engine, const SpeakOrder& order,
     const auto bytes = encoder->add(audio.samples);
     if (!bytes.empty() && !write(bytes)) cancelled->store(true);
   };
-  engine.speak(order.model, order.request, order.options, control, order.how);
+  auto result = engine.speak(order.model, order.request, order.options, control, order.how);
   if (encoder) write(encoder->finish());
+  result.audio = {};
+  return result;
 }
 
 Response audio_response(app::JobResult result) {

@@ -61,10 +61,10 @@ app::JobResult convert(app::Engine& engine, const ConvertOrder& order, const aud
                        const std::shared_ptr<std::atomic<bool>>& cancelled, const Progress& progress);
 
 // Speaks segment by segment; `write` gets the encoded bytes as they come and says whether they are still
-// wanted.
-void speak_streamed(app::Engine& engine, const SpeakOrder& order,
-                    const std::shared_ptr<std::atomic<bool>>& cancelled,
-                    const std::function<bool(std::string_view)>& write);
+// wanted. The result has everything but the audio.
+models::SpeakResult speak_streamed(app::Engine& engine, const SpeakOrder& order,
+                                   const std::shared_ptr<std::atomic<bool>>& cancelled,
+                                   const std::function<bool(std::string_view)>& write);
 
 // The result as an answer, with X-Greenroom-* headers.
 Response audio_response(app::JobResult result);

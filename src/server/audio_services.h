@@ -7,6 +7,7 @@
 #include "app/voice_library.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "server/audio_memory.h"
 #include "server/context.h"
 
 namespace greenroom::server {
@@ -14,9 +15,11 @@ namespace greenroom::server {
 // One per server; ends before the engine does. Thread-safe.
 struct AudioServices {
   // `job_changed` (may be empty) hears of jobs, as the jobs' routes tell of them.
-  explicit AudioServices(const app::Engine& engine, std::function<void(base::Json)> job_changed = {});
+  AudioServices(const app::Engine& engine, const ServerOptions& options,
+                std::function<void(base::Json)> job_changed);
 
   base::SystemClock clock;
+  AudioMemory memory;  // of what clients sent
   app::VoiceLibrary voices;
   app::Jobs jobs;
 };

@@ -100,12 +100,14 @@ base::Json ModelBoard::make(const std::string& id, const app::RegisteredModel* r
     if (now.leases == 0) json["idle_seconds"] = std::max(0.0, idle.count());
   }
   if (!now.error.empty()) json["error"] = now.error;
+  if (!now.error_code.empty()) json["error_code"] = now.error_code;
   if (!now.remedy.empty()) json["remedy"] = now.remedy;
   base::MutexLock lock(mutex_);
   const auto problem = problems_.find(id);
   if (problem != problems_.end() && now.status == core::ModelStatus::kUnloaded) {
     json["status"] = "error";
-    json["error"] = problem->second;
+    json["error"] = problem->second.what();
+    json["error_code"] = base::error_code_name(problem->second.code());
   }
   const auto progress = progress_.find(id);
   if (progress != progress_.end() && now.status == core::ModelStatus::kLoading) {
@@ -162,13 +164,10 @@ void ModelBoard::note(const core::Event& event) {
   }
 }
 
-void ModelBoard::note_problem(const std::string& id, const std::string& problem) {
+void ModelBoard::note_problem(const std::string& id, const std::optional<base::Error>& problem) {
   base::MutexLock lock(mutex_);
-  if (problem.empty()) {
-    problems_.erase(id);
-  } else {
-    problems_[id] = problem;
-  }
+  problems_.erase(id);
+  if (problem) problems_.emplace(id, *problem);
 }
 
 }  // namespace greenroom::server

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "app/engine.h"
+#include "base/error.h"
 #include "base/json.h"
 #include "base/mutex.h"
 #include "core/event.h"
@@ -30,7 +31,7 @@ class ModelBoard {
   // An event of the manager: progress of loads is in the entries.
   void note(const core::Event& event) EXCLUDES_LOCK(mutex_);
   // A load failed before the manager knew of it; empty: that is over.
-  void note_problem(const std::string& id, const std::string& problem) EXCLUDES_LOCK(mutex_);
+  void note_problem(const std::string& id, const std::optional<base::Error>& problem) EXCLUDES_LOCK(mutex_);
 
  private:
   struct Progress {
@@ -50,7 +51,7 @@ class ModelBoard {
   const std::chrono::system_clock::time_point wall_epoch_;  // when the steady clock began
   base::Mutex mutex_;
   std::map<std::string, Progress> progress_ GUARDED_BY(mutex_);
-  std::map<std::string, std::string> problems_ GUARDED_BY(mutex_);
+  std::map<std::string, base::Error> problems_ GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::int64_t>, Known> estimates_
       GUARDED_BY(mutex_);  // by path and its time
 };

@@ -36,11 +36,14 @@ bool ModelLoads::is_held(const std::string& id) const {
 
 void ModelLoads::load_now(const std::string& id) {
   if (is_held(id)) return;
-  board_.note_problem(id, "");
+  board_.note_problem(id, std::nullopt);
   try {
     engine_.registry().load(id);
+  } catch (const base::Error& error) {
+    board_.note_problem(id, error);
+    throw;
   } catch (const std::exception& error) {
-    board_.note_problem(id, error.what());
+    board_.note_problem(id, base::Error(base::ErrorCode::kInternal, error.what()));
     throw;
   }
 }
@@ -113,7 +116,7 @@ void ModelLoads::unload(const std::string& id, bool force) {
   } else {
     engine_.unload(id, force);
   }
-  board_.note_problem(id, "");
+  board_.note_problem(id, std::nullopt);
 }
 
 ModelLoads::Unloaded ModelLoads::unload_all(bool force) {

@@ -23,7 +23,10 @@ bool is_checkpoint(const fs::path& path) {
 class Listing {
  public:
   explicit Listing(const Context& context) : context_(context) {
-    for (const auto& model : context.engine.registry().list()) registered_[model.path.string()] = model.id;
+    for (const auto& model : context.engine.registry().list()) {
+      registered_[model.path.string()] = model.id;
+      if (model.path.has_extension()) registered_[model.path.parent_path().string()] = model.id;
+    }
   }
 
   // Null for what is neither a folder nor a model.
@@ -39,13 +42,10 @@ class Listing {
                  ? with_problem(json, "a link that leads out of the folders models are taken from")
                  : base::Json();
     }
-    if (is_folder && app::is_index_tts(target)) return model(json, target, "index_tts", target);
-    if (is_folder) {
-      json["kind"] = "folder";
-      return json;
-    }
+    if (is_folder && app::is_index_tts(target)) return model(json, target, "index_tts");
+    if (is_folder) return folder(json, target);
     if (!is_checkpoint(target) || !app::is_voice(target)) return {};
-    return model(json, target, "ddsp_svc", target);
+    return model(json, target, "ddsp_svc");
   }
 
  private:
@@ -55,8 +55,21 @@ class Listing {
     return json;
   }
 
-  base::Json model(base::Json json, const fs::path& path, const char* type,
-                   const fs::path& registered_path) const {
+  // One that holds a voice can be taken as a model, and opened all the same.
+  base::Json folder(base::Json json, const fs::path& path) const {
+    std::error_code error;
+    const bool may_hold_one = fs::exists(path / "config.yaml", error);
+    bool holds_one = false;
+    for (fs::directory_iterator it(path, error), end; may_hold_one && !error && it != end;
+         it.increment(error)) {
+      holds_one = holds_one || is_checkpoint(it->path());
+    }
+    if (holds_one) json = model(json, path, "ddsp_svc");
+    json["kind"] = "folder";
+    return json;
+  }
+
+  base::Json model(base::Json json, const fs::path& path, const char* type) const {
     json["kind"] = "model";
     json["type"] = type;
     try {
@@ -64,7 +77,7 @@ class Listing {
     } catch (const base::Error& error) {
       json["problem"] = error.what();
     }
-    const auto known = registered_.find(registered_path.string());
+    const auto known = registered_.find(path.string());
     if (known != registered_.end()) json["registered_as"] = known->second;
     return json;
   }

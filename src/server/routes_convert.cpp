@@ -31,20 +31,23 @@ Response convert_route(const Context& context, AudioServices& audio, Request& re
                       "there is no file: send the recording as the field \"file\" of multipart/form-data");
   }
   if (!is_async) {
-    const auto input = audio::read_file(file->file.path(), file->shown_name());
+    AudioMemory::Claim claim(audio.memory, nullptr);
+    const auto input = audio::read_file(file->file.path(), claim.reading(file->shown_name()));
     const auto cancelled = std::make_shared<std::atomic<bool>>(false);
     const AbandonWatch watch(request.is_abandoned, cancelled);
     return audio_response(convert(context.engine, order, input, cancelled, {}));
   }
   // Read when its turn comes, so that jobs that wait take no memory.
   const auto kept = std::make_shared<TempFile>(std::move(file->file));
-  const auto job = audio.jobs.start(
-      "convert", order.model,
-      [&engine = context.engine, order, kept, name = file->shown_name()](const app::JobControl& control) {
-        const auto input = audio::read_file(kept->path(), name);
-        return convert(engine, order, input, control.cancelled,
-                       [&](double fraction) { control.progress(fraction, "converting"); });
-      });
+  const auto job =
+      audio.jobs.start("convert", order.model,
+                       [&engine = context.engine, &memory = audio.memory, order, kept,
+                        name = file->shown_name()](const app::JobControl& control) {
+                         AudioMemory::Claim claim(memory, control.cancelled);
+                         const auto input = audio::read_file(kept->path(), claim.reading(name));
+                         return convert(engine, order, input, control.cancelled,
+                                        [&](double fraction) { control.progress(fraction, "converting"); });
+                       });
   return Response::json({{"job", to_json(job)}}, kAccepted);
 }
 

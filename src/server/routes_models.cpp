@@ -39,7 +39,7 @@ Response add(const Context& context, Request& request) {
 
 Response remove(const Context& context, const Request& request) {
   context.engine.registry().forget(request.part("id"));
-  context.board.note_problem(request.part("id"), "");
+  context.board.note_problem(request.part("id"), std::nullopt);
   context.events.note_change();
   return Response::nothing();
 }

@@ -117,13 +117,16 @@ Response stream(app::Engine& engine, const Asked& asked, std::function<bool()> g
   const auto run = [&engine, order = asked.order, cancelled, as_events,
                     gone = std::move(gone)](BodyWriter& writer) {
     const AbandonWatch watch(gone, cancelled);
-    speak_streamed(engine, *order, cancelled, [&](std::string_view bytes) {
+    const auto spoken = speak_streamed(engine, *order, cancelled, [&](std::string_view bytes) {
       if (!as_events) return writer.write(bytes);
       return writer.write(event({{"type", "speech.audio.delta"}, {"audio", base64(bytes)}}));
     });
     if (as_events) {
       writer.write(event({{"type", "speech.audio.done"},
-                          {"usage", {{"input_tokens", 0}, {"output_tokens", 0}, {"total_tokens", 0}}}}));
+                          {"usage",
+                           {{"input_tokens", spoken.text_tokens},
+                            {"output_tokens", spoken.speech_tokens},
+                            {"total_tokens", spoken.text_tokens + spoken.speech_tokens}}}}));
     }
   };
   return Response::streamed(

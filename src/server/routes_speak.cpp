@@ -22,21 +22,22 @@ constexpr int kAccepted = 202;
 
 // A recording of the upload, or one of the kept voices.
 std::optional<audio::Buffer> recording(const Request& request, const app::VoiceLibrary& voices,
-                                       Fields& fields, const char* file_field, const char* voice_field) {
+                                       AudioMemory::Claim& claim, Fields& fields, const char* file_field,
+                                       const char* voice_field) {
   const auto* file = request.form.file(file_field);
   const auto named = fields.optional_text(voice_field);
   if (file != nullptr && named) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("give either {} or the file {}, not both", voice_field, file_field));
   }
-  if (file != nullptr) return audio::read_file(file->file.path(), file->shown_name());
+  if (file != nullptr) return audio::read_file(file->file.path(), claim.reading(file->shown_name()));
   if (named) return voices.audio(voices.get(*named));
   return std::nullopt;
 }
 
-void read_emotion(const Request& request, const app::VoiceLibrary& voices, Fields& fields,
-                  models::SpeakRequest& result) {
-  result.emotion_audio = recording(request, voices, fields, "emotion_audio", "emotion_voice");
+void read_emotion(const Request& request, const app::VoiceLibrary& voices, AudioMemory::Claim& claim,
+                  Fields& fields, models::SpeakRequest& result) {
+  result.emotion_audio = recording(request, voices, claim, fields, "emotion_audio", "emotion_voice");
   if (const auto* vector = fields.any("emotion_vector"); vector != nullptr && !vector->is_null()) {
     const bool is_numbers =
         vector->is_array() &&
@@ -61,25 +62,27 @@ void read_emotion(const Request& request, const app::VoiceLibrary& voices, Field
 }
 
 struct Asked {
+  std::shared_ptr<AudioMemory::Claim> claim;  // for as long as the order lives
   SpeakOrder order;
   bool stream = false;
   bool is_async = false;
 };
 
-Asked read_order(const Context& context, const AudioServices& audio, const Request& request) {
+Asked read_order(const Context& context, AudioServices& audio, const Request& request) {
   const auto json = fields_of(request);
   Fields fields(json);
   Asked asked;
+  asked.claim = std::make_shared<AudioMemory::Claim>(audio.memory, nullptr);
   auto& order = asked.order;
   order.model = model_for(context.engine, fields.optional_text("model"), app::kIndexTts);
   order.request.text = fields.text("text");
-  auto voice = recording(request, audio.voices, fields, "file", "voice");
+  auto voice = recording(request, audio.voices, *asked.claim, fields, "file", "voice");
   if (!voice) {
     throw Error(ErrorCode::kInvalidArgument,
                 "voice: name a reference voice (GET /api/v1/voices), or upload a recording as \"file\"");
   }
   order.request.voice = *std::move(voice);
-  read_emotion(request, audio.voices, fields, order.request);
+  read_emotion(request, audio.voices, *asked.claim, fields, order.request);
   order.options = speak_options(fields);
   order.how = request_options(fields);
   order.encoding = encoding_of(fields, audio::Encoding::kWav);
@@ -98,8 +101,8 @@ Response speak_route(const Context& context, AudioServices& audio, Request& requ
   auto& engine = context.engine;
   if (asked.is_async) {
     const auto order = std::make_shared<const SpeakOrder>(std::move(asked.order));
-    const auto job =
-        audio.jobs.start("speak", order->model, [&engine, order](const app::JobControl& control) {
+    const auto job = audio.jobs.start(
+        "speak", order->model, [&engine, order, claim = asked.claim](const app::JobControl& control) {
           return speak(engine, *order, control.cancelled,
                        [&](double fraction) { control.progress(fraction, "speaking"); });
         });
@@ -112,7 +115,8 @@ Response speak_route(const Context& context, AudioServices& audio, Request& requ
   }
   const auto order = std::make_shared<const SpeakOrder>(std::move(asked.order));
   return Response::streamed(std::string(audio::content_type(order->encoding)),
-                            [&engine, order, cancelled, gone = request.is_abandoned](BodyWriter& writer) {
+                            [&engine, order, claim = asked.claim, cancelled,
+                             gone = request.is_abandoned](BodyWriter& writer) {
                               const AbandonWatch watch(gone, cancelled);
                               speak_streamed(engine, *order, cancelled,
                                              [&](std::string_view bytes) { return writer.write(bytes); });

@@ -20,8 +20,10 @@ base::Json to_json(const app::Voice& voice) {
           {"created_ms", voice.created_ms}};
 }
 
-AudioServices::AudioServices(const app::Engine& engine, std::function<void(base::Json)> job_changed)
-    : voices(engine.config().cache_dir.empty() ? std::filesystem::path()
+AudioServices::AudioServices(const app::Engine& engine, const ServerOptions& options,
+                             std::function<void(base::Json)> job_changed)
+    : memory(options.max_audio_bytes),
+      voices(engine.config().cache_dir.empty() ? std::filesystem::path()
                                                : engine.config().cache_dir / "reference_voices"),
       jobs(engine.config().cache_dir.empty() ? std::filesystem::path() : engine.config().cache_dir / "jobs",
            clock, {}, [job_changed = std::move(job_changed)](const app::JobInfo& job) {
@@ -36,15 +38,16 @@ void add_voice_routes(Router& router, AudioServices& audio) {
     return Response::json({{"voices", std::move(list)}});
   });
   router.add("POST", "/api/v1/voices",
-             [&voices](Request& request) {
+             [&voices, &memory = audio.memory](Request& request) {
                const auto* file = request.form.file("file");
                if (file == nullptr) {
                  throw base::Error(
                      base::ErrorCode::kInvalidArgument,
                      "there is no file: send the recording as the field \"file\" of multipart/form-data");
                }
-               const auto voice =
-                   voices.add(file->file.path(), request.form.field("name").value_or(""), file->shown_name());
+               AudioMemory::Claim claim(memory, nullptr);
+               const auto voice = voices.add(file->file.path(), request.form.field("name").value_or(""),
+                                             claim.reading(file->shown_name()));
                return Response::json(to_json(voice), kCreated).with("Location", "/api/v1/voices/" + voice.id);
              },
              {.body = Body::kForm});

@@ -27,7 +27,7 @@ struct Server::Parts {
         loads(engine, board),
         events(engine, board, {.version = options.version, .max_clients = options.max_event_clients}),
         context{engine, options, roots, board, loads, events, [this] { return http.is_draining(); }},
-        audio(engine, [this](base::Json job) { events.publish("job", std::move(job)); }) {
+        audio(engine, options, [this](base::Json job) { events.publish("job", std::move(job)); }) {
     router.set_error_form("/v1/", openai_error);
     add_page_routes(router);
     for (const auto add :

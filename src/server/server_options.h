@@ -16,6 +16,7 @@ struct ServerOptions {
   bool no_auth = false;                            // serve another address than loopback without a key
   std::vector<std::string> allowed_hosts;          // names it answers to, beside its own
   std::vector<std::filesystem::path> model_roots;  // models are only taken from below these
+  std::uint64_t max_audio_bytes = 1U << 30;        // of recordings in requests, as samples; all together
   std::size_t max_event_clients = 128;             // who listen to events
   HttpLimits limits;
 };

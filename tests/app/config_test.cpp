@@ -51,11 +51,13 @@ class ConfigTest : public testing::Test {
 
 TEST_F(ConfigTest, ReadsHowItIsServed) {
   const auto config = read(
-      "ui: {api_key: secret, allowed_hosts: [studio.example], max_upload_mb: 3, max_connections: 9}\n"
+      "ui: {api_key: secret, allowed_hosts: [studio.example], max_upload_mb: 3, max_audio_mb: 5, "
+      "max_connections: 9}\n"
       "system: {model_roots: [voices, /srv/voices]}\n");
   EXPECT_EQ(config.api_key, "secret");
   EXPECT_EQ(config.allowed_hosts, std::vector<std::string>{"studio.example"});
   EXPECT_EQ(config.max_upload_bytes, 3U << 20);
+  EXPECT_EQ(config.max_audio_bytes, 5U << 20);
   EXPECT_EQ(config.max_connections, 9);
   ASSERT_EQ(config.model_roots.size(), 2U);
   EXPECT_EQ(config.model_roots[0], dir_ / "voices");

@@ -1,6 +1,7 @@
 // The audio routes over real sockets, with the demo models and the real engine.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sndfile.h>
 
 #include <cstring>
 #include <fstream>
@@ -129,6 +130,20 @@ class AudioRoutes : public testing::Test {
   }
   static Part recording(const char* field = "file") { return {field, content(kRecording), "in.wav"}; }
 
+  // A FLAC file of that many seconds of nothing, written without ever being in memory.
+  std::string silence_of(double seconds, int rate) const {
+    const auto file = dir_.write("silence.flac", "");
+    SF_INFO info = {};
+    info.format = SF_FORMAT_FLAC | SF_FORMAT_PCM_16;
+    info.channels = 1;
+    info.samplerate = rate;
+    SNDFILE* sound = sf_open(file.c_str(), SFM_WRITE, &info);
+    const std::vector<short> block(static_cast<std::size_t>(rate));
+    for (double at = 0; at < seconds; ++at) sf_write_short(sound, block.data(), rate);
+    sf_close(sound);
+    return content(file);
+  }
+
   audio::Buffer decoded(const std::string& bytes) const {
     return audio::read_file(dir_.write("audio", bytes));
   }
@@ -236,6 +251,30 @@ TEST_F(AudioRoutes, ErrorsCallAnUploadByItsOwnName) {
   ASSERT_EQ(started.status, 202) << started.body;
   const auto job = wait_for(base::parse_json(started.body, "job")["job"]["id"]);
   EXPECT_THAT(job["error"].get<std::string>(), names("my take 歌.wav"));
+}
+
+TEST_F(AudioRoutes, ASmallFileOfMuchSilenceTakesNoMemory) {
+  // An hour at 96 kHz: 1.3 GiB of samples in a file of some megabytes at most.
+  const std::string silence = silence_of(3600, 96000);
+  EXPECT_LT(silence.size(), 10U << 20);
+  const auto peak = [] {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("VmHWM:")) return std::stoul(line.substr(6)) << 10;
+    }
+    return 0UL;
+  };
+  const auto before = peak();
+  const Part bomb{"file", silence, "quiet.flac"};
+  const auto answer = upload("/api/v1/convert", {{"model", "demo/alto", ""}, bomb});
+  EXPECT_EQ(answer.status, 413) << answer.body;
+  EXPECT_THAT(answer.body, AllOf(HasSubstr("'quiet.flac' takes 1.3 GiB"), HasSubstr("ui.max_audio_mb")));
+  EXPECT_EQ(upload("/api/v1/speak", {{"text", "Hi", ""}, bomb}).status, 413);
+  EXPECT_EQ(upload("/api/v1/voices", {bomb}).status, 400);  // longer than a voice may be
+  const auto job = base::parse_json(
+      upload("/api/v1/convert", {{"model", "demo/alto", ""}, {"async", "true", ""}, bomb}).body, "job");
+  EXPECT_THAT(wait_for(job["job"]["id"])["error"].get<std::string>(), HasSubstr("quiet.flac"));
+  EXPECT_LT(peak() - before, 128U << 20);  // the upload itself is in this process
 }
 
 TEST_F(AudioRoutes, AJobConvertsAndKeepsItsResult) {
@@ -360,8 +399,15 @@ TEST_F(AudioRoutes, OpenAiClientsGetWhatTheyExpect) {
   const auto events =
       send("POST", "/v1/audio/speech", openai({{"stream_format", "sse"}, {"voice", {{"id", "demo"}}}}));
   EXPECT_THAT(events.head, HasSubstr("text/event-stream"));
-  EXPECT_THAT(events.body, AllOf(StartsWith("data: {\"type\":\"speech.audio.delta\",\"audio\":\""),
-                                 HasSubstr("speech.audio.done")));
+  EXPECT_THAT(events.body, StartsWith("data: {\"type\":\"speech.audio.delta\",\"audio\":\""));
+  const auto last = events.body.rfind("data: ") + 6;
+  const auto done = base::parse_json(events.body.substr(last), "done");
+  EXPECT_EQ(done["type"], "speech.audio.done");
+  EXPECT_GT(done["usage"]["input_tokens"], 0);
+  EXPECT_GT(done["usage"]["output_tokens"], 0);
+  EXPECT_LE(done["usage"]["output_tokens"], 20);  // max_mel_tokens
+  EXPECT_EQ(done["usage"]["total_tokens"],
+            done["usage"]["input_tokens"].get<int>() + done["usage"]["output_tokens"].get<int>());
 }
 
 TEST_F(AudioRoutes, OpenAiErrorsAndModels) {

@@ -122,10 +122,24 @@ TEST_F(ModelsApi, BrowsesItsRoots) {
   EXPECT_EQ(folder.body["entries"][0]["type"], "ddsp_svc");
   EXPECT_GT(folder.body["entries"][0]["bytes"], 1'000'000);
   EXPECT_FALSE(folder.body["entries"][0].contains("registered_as"));
+  const auto entry_of = [&](const char* name) {
+    const auto above = get("/api/v1/models/browse?path=" + test::demo_voices().string());
+    for (const auto& entry : above.body["entries"]) {
+      if (entry["name"] == name) return entry;
+    }
+    return base::Json();
+  };
+  // A folder that holds a voice is one to open, and a model to take.
+  EXPECT_EQ(entry_of("alto")["kind"], "folder");
+  EXPECT_EQ(entry_of("alto")["type"], "ddsp_svc");
+  EXPECT_EQ(entry_of("alto")["bytes"], folder.body["entries"][0]["bytes"]);
+  EXPECT_FALSE(entry_of("pretrain").contains("type"));
   add("alto", "alto");
   EXPECT_EQ(get("/api/v1/models/browse?path=" + (test::demo_voices() / "alto").string())
                 .body["entries"][0]["registered_as"],
             "alto");
+  EXPECT_EQ(entry_of("alto")["registered_as"], "alto");
+  EXPECT_FALSE(entry_of("tenor").contains("registered_as"));
 }
 
 TEST_F(ModelsApi, SaysWhatALoadWouldTake) {

@@ -9,6 +9,9 @@ import { Daemon, kFakeNvml, kPatience, kRecording, kViews, launch, makeDemoModel
 // Runs axe in the page by the debugger, which its content policy does not concern.
 const axeSource = readFile(createRequire(path.resolve("package.json")).resolve("axe-core/axe.min.js"), "utf8");
 
+// Where pictures are left to be looked at; nowhere by default.
+const kShots = process.env.GREENROOM_WEB_SHOTS;
+
 let browser: Browser;
 let home: string;
 let daemon: Daemon;
@@ -248,6 +251,13 @@ describe("another daemon", () => {
     await load.click();
     await page.locator("li.model.error").getByRole("alert").filter({ hasText: "raise it" }).waitFor();
     await context.close();
+    // To readers of Chinese: the kind and what to do in Chinese, then the daemon's own words, marked as English.
+    const chinese = await visit(browser, other.url, { locale: "zh-CN" });
+    const alert = chinese.page.locator("li.model.error").getByRole("alert");
+    await alert.getByText("空间不足。请卸载不需要的模型、提高内存预算，或换一个设备。").waitFor();
+    await alert.locator('[lang="en"]').filter({ hasText: "4.0 MiB" }).waitFor();
+    if (kShots) await chinese.page.screenshot({ path: path.join(kShots, "error-zh.png") });
+    await chinese.context.close();
     await other.stop();
     await removeFolder(other.home);
   });

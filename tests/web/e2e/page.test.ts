@@ -47,8 +47,11 @@ describe("models", () => {
     await page.getByRole("button", { name: "Add my own" }).click();
     const dialog = page.getByRole("dialog");
     await dialog.getByRole("button", { name: path.join(home, "demo") }).click();
-    await dialog.getByRole("button", { name: "alto", exact: true }).click();
-    await dialog.getByRole("button", { name: /^model_0\.pt/ }).click();
+    // Its folder is the model, and can be looked into.
+    await dialog.getByRole("button", { name: "Open the folder alto" }).click();
+    await dialog.getByRole("button", { name: /^model_0\.pt/ }).waitFor();
+    await dialog.getByRole("button", { name: "One folder up" }).click();
+    await dialog.getByRole("button", { name: /^alto\b.*MiB/ }).click();
     await dialog.getByText(/^alto needs \d.*: fits/).waitFor();
     await dialog.getByRole("button", { name: "Add", exact: true }).click();
     await dialog.waitFor({ state: "detached" });

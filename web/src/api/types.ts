@@ -93,6 +93,7 @@ export interface Model {
   idle_seconds?: number;
   last_used_ms?: number;
   error?: string;
+  error_code?: string;
   remedy?: string;
   progress?: { bytes: number; total_bytes: number; component: string };
   components: ModelComponent[];
@@ -281,6 +282,7 @@ export interface Job {
   started_ms?: number;
   ended_ms?: number;
   error?: string | ProblemBody;
+  code?: string; // of the error
   result?: {
     content_type: string;
     bytes: number;

@@ -1,12 +1,12 @@
 // What would happen if that were loaded: shown in the bar while somebody thinks about it.
 import { signal } from "@preact/signals";
-import { asProblem, call } from "../api/client";
+import { asProblem, call, type Problem } from "../api/client";
 import type { Plan } from "../api/types";
 
 export interface Preview {
   name: string;
   plan?: Plan;
-  problem?: string;
+  problem?: Problem;
 }
 
 export const preview = signal<Preview | null>(null);
@@ -26,7 +26,7 @@ export function previewPlan(name: string, body: { load?: string[]; task?: string
       const plan = await askPlan(body);
       if (mine === current) preview.value = { name, plan };
     } catch (error) {
-      if (mine === current) preview.value = { name, problem: asProblem(error).message };
+      if (mine === current) preview.value = { name, problem: asProblem(error) };
     }
   }, 120);
 }

@@ -7,7 +7,7 @@ import * as format from "../format";
 import { t } from "../i18n";
 import { displayName } from "../segments";
 import { jobs, nowMs } from "../state/store";
-import { attempt, Button, Field, Meter, ProblemBox, problemText } from "../ui/parts";
+import { attempt, Button, Field, Meter, ProblemBox, told } from "../ui/parts";
 import { cancelJob, type Result } from "./job";
 import { Player } from "./player";
 
@@ -97,7 +97,7 @@ export function Progress({ id }: { id: Signal<string> }) {
 
 export function Failure({ problem }: { problem: Problem | null }) {
   if (!problem || problem.code === "cancelled") return null;
-  return <ProblemBox text={problemText(problem)} remedy={problem.remedy} />;
+  return <ProblemBox {...told(problem)} />;
 }
 
 export function ResultView({ result, label, register }: { result: Result; label: string; register?: (audio: HTMLAudioElement | null) => void }) {

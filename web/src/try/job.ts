@@ -23,7 +23,7 @@ const upsert = (job: Job): void => {
 
 function failure(job: Job): Problem {
   const body = typeof job.error === "string" ? { detail: job.error } : (job.error ?? {});
-  return new Problem(body.status ?? 500, { title: job.state, code: job.state === "cancelled" ? "cancelled" : "", ...body });
+  return new Problem(body.status ?? 500, { title: job.state, code: job.state === "cancelled" ? "cancelled" : (job.code ?? ""), ...body });
 }
 
 const kPollMilliseconds = 1000;

@@ -8,6 +8,7 @@ import { cut, type Cut, displayName, lens, merged, type Segment, withPlan } from
 import { preview, type Preview } from "../state/plan";
 import { colourOf, devices } from "../state/store";
 import { Icon } from "./icon";
+import { told } from "./parts";
 
 const fileName = (path: string): string => path.split("/").pop() ?? path;
 
@@ -181,7 +182,7 @@ function Inspector({ shown, chosen, preview }: { shown: Cut; chosen: Segment | n
     return (
       <p class={bad ? "inspector bad" : "inspector plan"} role="status">
         <Icon name={bad ? "warning" : "bolt"} />
-        <span>{preview.plan ? planSentence(preview.name, preview.plan) : (preview.problem ?? texts.planAsking)}</span>
+        <span>{preview.plan ? planSentence(preview.name, preview.plan) : (preview.problem ? told(preview.problem).text : texts.planAsking)}</span>
       </p>
     );
   }

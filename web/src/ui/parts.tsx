@@ -3,22 +3,24 @@ import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { asProblem, type Problem } from "../api/client";
-import { t } from "../i18n";
+import { language, t } from "../i18n";
+import { firstSentenceZh } from "../i18n/advice";
 import { Icon, type IconName } from "./icon";
 
 export interface Notice {
   id: number;
   kind: "good" | "bad";
   text: string;
+  detail?: string;
   remedy?: string;
 }
 
 export const notices = signal<Notice[]>([]);
 let nextNotice = 1;
 
-export function tell(text: string, kind: "good" | "bad" = "good", remedy?: string): void {
+export function tell(text: string, kind: "good" | "bad" = "good", more: Omit<Told, "text"> = {}): void {
   const id = nextNotice++;
-  notices.value = [...notices.value.slice(-3), { id, kind, text, ...(remedy ? { remedy } : {}) }];
+  notices.value = [...notices.value.slice(-3), { id, kind, text, ...more }];
   if (kind === "good") setTimeout(() => dismiss(id), 6000);
 }
 
@@ -26,16 +28,29 @@ export const dismiss = (id: number): void => {
   notices.value = notices.value.filter((notice) => notice.id !== id);
 };
 
-export function problemText(problem: Problem): string {
-  if (problem.status === 0) return t.value.errorUnreachable;
-  const title = t.value.code[problem.code];
-  return title ? `${title}: ${problem.message}` : problem.message;
+// An error as it is shown: a sentence in the reader's language; the daemon's own words beneath it where they are
+// of another language.
+export interface Told {
+  text: string;
+  detail?: string;
+  remedy?: string;
+}
+
+export function toldOf(code: string, message: string, remedy = ""): Told {
+  const title = t.value.code[code];
+  if (language.value === "zh") return { text: firstSentenceZh(code, title), detail: message };
+  return { text: title ? `${title}: ${message}` : message, ...(remedy ? { remedy } : {}) };
+}
+
+export function told(problem: Problem): Told {
+  return problem.status === 0 ? { text: t.value.errorUnreachable } : toldOf(problem.code, problem.message, problem.remedy);
 }
 
 export function tellProblem(error: unknown): void {
   const problem = asProblem(error);
   if (problem.status === 401) return; // the page asks for a key
-  tell(problemText(problem), "bad", problem.remedy);
+  const { text, ...more } = told(problem);
+  tell(text, "bad", more);
 }
 
 // Runs something that may be refused, and says so where everybody sees it.
@@ -56,6 +71,7 @@ export function Notices() {
           <Icon name={notice.kind === "good" ? "check" : "error"} />
           <div>
             <p>{notice.text}</p>
+            <Detail text={notice.detail} />
             {notice.remedy && !notice.text.includes(notice.remedy) ? (
               <p class="muted">
                 {t.value.remedy} {notice.remedy}
@@ -182,13 +198,23 @@ export function Dialog({ title, onClose, children, wide, locked }: DialogProps) 
   );
 }
 
-export function ProblemBox({ title, text, remedy, children }: { title?: string; text: string; remedy?: string; children?: ComponentChildren }) {
+// The daemon's own words.
+function Detail({ text }: { text: string | undefined }) {
+  return text ? (
+    <p lang="en" class="muted small breaks">
+      {text}
+    </p>
+  ) : null;
+}
+
+export function ProblemBox({ title, text, detail, remedy, children }: Told & { title?: string; children?: ComponentChildren }) {
   return (
     <div class="problem" role="alert">
       <Icon name="error" />
       <div>
         {title ? <strong>{title}</strong> : null}
         <p class="breaks">{text}</p>
+        <Detail text={detail} />
         {remedy && !text.includes(remedy) ? (
           <p>
             <strong>{t.value.remedy}</strong> {remedy}

@@ -10,17 +10,19 @@ import { askPlan } from "../state/plan";
 import { models, refreshModels } from "../state/store";
 import { planSentence } from "../ui/bar";
 import { Icon } from "../ui/icon";
-import { Button, CopyCurl, Dialog, Field, ProblemBox, problemText } from "../ui/parts";
+import { Button, CopyCurl, Dialog, Field, ProblemBox, told } from "../ui/parts";
 import { loadModel, typeName } from "./models";
 
+// A model is chosen; a folder is opened; a folder that holds a model is chosen, or opened by the button beside it.
 function Entry(props: { entry: BrowseEntry; chosen: boolean; onOpen: (path: string) => void; onChoose: (path: string) => void }) {
   const { entry } = props;
-  const isModel = entry.kind === "model";
+  const texts = t.value;
+  const isModel = entry.kind === "model" || entry.type !== undefined;
   return (
-    <li>
+    <li class="row">
       <button
         type="button"
-        class={props.chosen ? "entry chosen" : "entry"}
+        class={props.chosen ? "entry chosen grow" : "entry grow"}
         aria-pressed={isModel ? props.chosen : undefined}
         onClick={() => (isModel ? props.onChoose(entry.path) : props.onOpen(entry.path))}
       >
@@ -29,11 +31,14 @@ function Entry(props: { entry: BrowseEntry; chosen: boolean; onOpen: (path: stri
         {isModel ? (
           <small class="muted">
             {entry.type ? typeName(entry.type) : ""} {entry.bytes ? format.bytes(entry.bytes) : ""}
-            {entry.registered_as ? ` · ${t.value.addKnown}` : ""}
+            {entry.registered_as ? ` · ${texts.addKnown}` : ""}
             {entry.problem ? ` · ${entry.problem}` : ""}
           </small>
         ) : null}
       </button>
+      {isModel && entry.kind === "folder" ? (
+        <Button kind="ghost" icon="folder" label={texts.addOpenFolder(entry.name)} run={() => props.onOpen(entry.path)} />
+      ) : null}
     </li>
   );
 }
@@ -63,7 +68,7 @@ function Browser(props: { chosen: string; onChoose: (path: string) => void }) {
   return (
     <fieldset class="browser">
       <legend>{texts.addBrowse}</legend>
-      {problem.value ? <ProblemBox text={problemText(problem.value)} remedy={problem.value.remedy} /> : null}
+      {problem.value ? <ProblemBox {...told(problem.value)} /> : null}
       <div class="row">
         <Button kind="ghost" icon="up" label={texts.addUp} disabled={atRoots} run={() => (folder.value = now?.parent ?? "")} />
         <span class="path muted grow">{atRoots ? texts.addRoots : now.path}</span>
@@ -158,7 +163,7 @@ export function AddDialog({ onClose }: { onClose: () => void }) {
         </div>
         <Browser chosen={path.value} onChoose={(chosen) => (path.value = chosen)} />
         <Forecast path={path.value} />
-        {problem.value ? <ProblemBox text={problemText(problem.value)} remedy={problem.value.remedy} /> : null}
+        {problem.value ? <ProblemBox {...told(problem.value)} /> : null}
         <footer>
           <CopyCurl text={() => curl("POST", "/api/v1/models", body())} />
           <span class="grow" />

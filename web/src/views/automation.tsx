@@ -7,7 +7,7 @@ import * as format from "../format";
 import { language, t } from "../i18n";
 import { settings } from "../state/store";
 import { Icon } from "../ui/icon";
-import { Button, CopyCurl, ProblemBox, problemText } from "../ui/parts";
+import { Button, CopyCurl, ProblemBox, told } from "../ui/parts";
 
 const kGroups: [string, RegExp][] = [
   ["cleanup", /^gpu\.(auto_cleanup|idle_timeout|cleanup_)/],
@@ -145,7 +145,7 @@ function Row({ setting }: { setting: Setting }) {
         </Button>
       ) : null}
       <Control setting={setting} id={id} save={save} />
-      {problem.value ? <ProblemBox text={problemText(problem.value)} remedy={problem.value.remedy} /> : null}
+      {problem.value ? <ProblemBox {...told(problem.value)} /> : null}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 // GPU & memory: what the devices say, now and in the last hours.
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { asProblem, curl, get } from "../api/client";
+import { asProblem, curl, get, type Problem } from "../api/client";
 import type { Alert, Device, MemoryHistory } from "../api/types";
 import * as format from "../format";
 import { t } from "../i18n";
@@ -11,7 +11,7 @@ import { deviceName, MemoryBar } from "../ui/bar";
 import { Chart, type Line, markOf } from "../ui/chart";
 import { EventLine } from "../ui/event_line";
 import { Icon } from "../ui/icon";
-import { Choice, CopyCurl, ProblemBox, problemText } from "../ui/parts";
+import { Choice, CopyCurl, ProblemBox, told } from "../ui/parts";
 import "../styles/gpu.css";
 
 const kRanges = [10, 60, 360, 1440] as const;
@@ -163,19 +163,19 @@ function Alerts() {
 type Reading = "used" | "utilisation_percent" | "temperature_celsius" | "power_watts";
 
 // The history of that range, kept up with what comes in.
-function useHistory(minutes: number): { history: MemoryHistory; problem: string } {
+function useHistory(minutes: number): { history: MemoryHistory; problem: Problem | null } {
   const asked = useSignal<MemoryHistory | null>(null);
-  const problem = useSignal("");
+  const problem = useSignal<Problem | null>(null);
   const alive = connection.value.state === "live";
   useEffect(() => {
     const abort = new AbortController();
     get<MemoryHistory>(`/api/v1/memory/history?minutes=${minutes}&points=${kPoints}`, abort.signal).then(
       (answer) => {
         asked.value = answer;
-        problem.value = "";
+        problem.value = null;
       },
       (error: unknown) => {
-        if (!abort.signal.aborted) problem.value = problemText(asProblem(error));
+        if (!abort.signal.aborted) problem.value = asProblem(error);
       },
     );
     return () => abort.abort();
@@ -220,7 +220,7 @@ function Charts({ minutes }: { minutes: number }) {
     return <Chart key={title} {...{ title, lines, data, from, to, rangeName, text, cursor, events: marks, ...more }} />;
   };
   const totalOf = (ids: string[]): number => Math.max(1, ...devices.filter((device) => ids.includes(device.id)).map((device) => device.memory.total));
-  if (problem) return <ProblemBox text={problem} />;
+  if (problem) return <ProblemBox {...told(problem)} />;
   return (
     <>
       <div class="charts">

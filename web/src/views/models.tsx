@@ -9,7 +9,7 @@ import { endPreview, previewPlan } from "../state/plan";
 import { colourOf, models, nowMs, ready, refreshDevices, refreshModels, settings, lastHeardMs } from "../state/store";
 import { deviceName } from "../ui/bar";
 import { Icon, type IconName } from "../ui/icon";
-import { attempt, Button, Meter, ProblemBox, problemText, tell } from "../ui/parts";
+import { attempt, Button, Meter, ProblemBox, toldOf, tell } from "../ui/parts";
 import { AddDialog } from "./add_model";
 import { ModelDetails } from "./model_details";
 import { Welcome } from "./welcome";
@@ -28,7 +28,7 @@ export async function loadModel(id: string, device?: string): Promise<void> {
     const problem = asProblem(error);
     // Where it failed is where one looks: the row says so.
     models.value = models.value.map((model) =>
-      model.id === id ? { ...model, status: "error", error: problemText(problem), remedy: problem.remedy } : model,
+      model.id === id ? { ...model, status: "error", error: problem.message, error_code: problem.code, remedy: problem.remedy } : model,
     );
     return;
   }
@@ -188,7 +188,7 @@ function Row(props: { model: Model; selected: boolean; onSelect: (on: boolean) =
         </div>
       ) : null}
       {model.error && model.status !== "loading" && model.status !== "loaded" ? (
-        <ProblemBox title={texts.loadFailed} text={model.error} remedy={model.remedy} />
+        <ProblemBox title={texts.loadFailed} {...toldOf(model.error_code ?? "", model.error, model.remedy)} />
       ) : null}
       <div id={detailsId}>{open.value ? <ModelDetails model={model} /> : null}</div>
     </li>

@@ -10,7 +10,7 @@ import { models, refreshDevices, refreshModels, refreshTasks, tasks } from "../s
 import { deviceName, planSentence } from "../ui/bar";
 import { DeviceOptions } from "../ui/device_options";
 import { Icon } from "../ui/icon";
-import { attempt, Button, CopyCurl, Dialog, Field, ProblemBox, problemText, tell } from "../ui/parts";
+import { attempt, Button, CopyCurl, Dialog, Field, ProblemBox, told, tell } from "../ui/parts";
 
 const emptyTask = (): Task => ({
   task_name: "",
@@ -169,7 +169,7 @@ function TaskCard({ task, onEdit }: { task: Task; onEdit: () => void }) {
           {texts.taskSkipped} {skipped.value.map((one) => `${displayName(one.model_path)} (${one.reason})`).join("; ")}
         </p>
       ) : null}
-      {problem.value ? <ProblemBox text={problemText(problem.value)} remedy={problem.value.remedy} /> : null}
+      {problem.value ? <ProblemBox {...told(problem.value)} /> : null}
       <div class="actions">
         <CopyCurl text={() => curl("POST", taskPath(name, "preload"))} label={name} />
       </div>
@@ -274,7 +274,7 @@ function EditDialog({ task, onClose }: { task: Task; onClose: () => void }) {
             <span>{texts.taskAutoCleanup}</span>
           </label>
         </div>
-        {problem.value ? <ProblemBox text={problemText(problem.value)} remedy={problem.value.remedy} /> : null}
+        {problem.value ? <ProblemBox {...told(problem.value)} /> : null}
         <footer>
           <CopyCurl text={() => curl("PUT", taskPath(name.value), body())} />
           <span class="grow" />
