@@ -115,12 +115,16 @@ void bench_leases() {
   manager.load("alice", std::make_shared<Voice>(1, std::chrono::microseconds(0)), kGpu);
   MapManager map;
   map.load("alice", std::chrono::microseconds(0));
+  constexpr int kTurns = 15;  // in turn, the best of each: what else the machine does comes and goes
   for (const int threads : {1, 2}) {
-    const double ours = nanoseconds_each(threads, [&] { const auto lease = manager.lease("alice", 0); });
-    const double theirs = nanoseconds_each(threads, [&] {
-      map.acquire("alice");
-      map.release("alice");
-    });
+    double ours = 1e9, theirs = 1e9;
+    for (int turn = 0; turn < kTurns; ++turn) {
+      ours = std::min(ours, nanoseconds_each(threads, [&] { const auto lease = manager.lease("alice", 0); }));
+      theirs = std::min(theirs, nanoseconds_each(threads, [&] {
+                          map.acquire("alice");
+                          map.release("alice");
+                        }));
+    }
     fmt::print("lease and release, {} thread(s): {:.0f} ns; mutex and map: {:.0f} ns; ratio {:.2f}\n",
                threads, ours, theirs, ours / theirs);
   }

@@ -1,5 +1,10 @@
 #include "app/cost_document.h"
 
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
 #include "base/error.h"
 #include "base/json.h"
 
@@ -82,6 +87,90 @@ std::vector<core::LearntWorkspace> learnt_workspace_from(const std::string& docu
   } catch (const Json::exception& error) {
     throw base::Error(base::ErrorCode::kDataLoss, what + ": " + error.what());
   }
+}
+
+namespace {
+
+using LoadKey = std::tuple<std::string, std::string, std::string, std::uint64_t, std::int64_t>;
+
+LoadKey key_of(const core::LearntLoad& load) {
+  return {load.kind, load.variant, load.file, load.file_bytes, load.modified_ns};
+}
+
+std::map<LoadKey, core::LearntLoad> by_key(const std::vector<core::LearntLoad>& loads) {
+  std::map<LoadKey, core::LearntLoad> result;
+  for (const auto& load : loads) result.insert_or_assign(key_of(load), load);
+  return result;
+}
+
+std::map<std::string, std::vector<core::WorkspaceSample>> by_kind(
+    const std::vector<core::LearntWorkspace>& workspace) {
+  std::map<std::string, std::vector<core::WorkspaceSample>> result;
+  for (const auto& kind : workspace) result[kind.kind] = kind.samples;
+  return result;
+}
+
+// What cannot be read is worth nothing to anybody.
+template <typename Learnt>
+Learnt read_or_nothing(const std::optional<std::string>& document, Learnt (*read)(const std::string&)) {
+  try {
+    return document ? read(*document) : Learnt();
+  } catch (const base::Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+std::string merged_loads(const std::optional<std::string>& document,
+                         const std::vector<core::LearntLoad>& before,
+                         const std::vector<core::LearntLoad>& now) {
+  auto all = by_key(read_or_nothing(document, learnt_loads_from));
+  const auto old = by_key(before);
+  for (const auto& load : now) {
+    const auto known = old.find(key_of(load));
+    // Uses fade by themselves; that they do is no news about what another process may use all the time.
+    const bool is_news = known == old.end() || known->second.disk_seconds != load.disk_seconds ||
+                         known->second.host_seconds != load.host_seconds || load.uses > known->second.uses;
+    if (is_news || all.count(key_of(load)) == 0) all.insert_or_assign(key_of(load), load);
+  }
+  std::vector<core::LearntLoad> merged;
+  for (auto& [key, load] : all) merged.push_back(std::move(load));
+  if (merged.size() > core::History::kMost) {
+    std::stable_sort(merged.begin(), merged.end(),
+                     [](const auto& a, const auto& b) { return a.uses > b.uses; });
+    merged.resize(core::History::kMost);
+  }
+  return to_document(merged);
+}
+
+std::string merged_workspace(const std::optional<std::string>& document,
+                             const std::vector<core::LearntWorkspace>& before,
+                             const std::vector<core::LearntWorkspace>& now) {
+  auto all = by_kind(read_or_nothing(document, learnt_workspace_from));
+  auto old = by_kind(before);
+  for (const auto& kind : now) {
+    auto& samples = all[kind.kind];
+    auto& known = old[kind.kind];
+    if (samples.empty()) known.clear();  // somebody emptied it: all of ours is news
+    // Runs that are alike give figures that are equal, so each counts.
+    for (const auto& sample : kind.samples) {
+      const auto found = std::find(known.begin(), known.end(), sample);
+      if (found == known.end()) {
+        samples.push_back(sample);
+      } else {
+        known.erase(found);
+      }
+    }
+    if (samples.size() > core::WorkspaceProfile::kMostSamples) {  // the newest are at the end
+      samples.erase(samples.begin(), samples.end() - core::WorkspaceProfile::kMostSamples);
+    }
+  }
+  std::vector<core::LearntWorkspace> merged;
+  for (auto& [kind, samples] : all) {
+    if (merged.size() < core::WorkspaceProfile::kMostKinds) merged.push_back({kind, std::move(samples)});
+  }
+  return to_document(merged);
 }
 
 }  // namespace greenroom::app

@@ -1,6 +1,7 @@
 // What was learnt of loads and of runs' workspace, as a JSON text: how it is kept.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,5 +19,15 @@ std::string to_document(const std::vector<core::LearntWorkspace>& workspace);
 
 // Throws as above.
 std::vector<core::LearntWorkspace> learnt_workspace_from(const std::string& document);
+
+// What `document` says (nullopt, or damaged: nothing), with what this process learnt between `before` and
+// `now`: so that processes that share a file add to it instead of replacing it. The uses of what is bounded
+// in number decide who goes, see History::kMost and WorkspaceProfile.
+std::string merged_loads(const std::optional<std::string>& document,
+                         const std::vector<core::LearntLoad>& before,
+                         const std::vector<core::LearntLoad>& now);
+std::string merged_workspace(const std::optional<std::string>& document,
+                             const std::vector<core::LearntWorkspace>& before,
+                             const std::vector<core::LearntWorkspace>& now);
 
 }  // namespace greenroom::app

@@ -161,23 +161,34 @@ void Engine::use_kept_costs() {
   use(kLoadCosts, [&](const std::string& kept) { manager_->learn(learnt_loads_from(kept)); });
   use(kWorkspace,
       [&](const std::string& kept) { manager_->workspace_profile().learn(learnt_workspace_from(kept)); });
+  base::MutexLock lock(mutex_);
+  kept_loads_ = manager_->learnt();
+  kept_workspace_ = manager_->workspace_profile().learnt();
 }
 
 void Engine::keep_costs() {
   auto loads = manager_->learnt();
   auto workspace = manager_->workspace_profile().learnt();
+  decltype(loads) old_loads;
+  decltype(workspace) old_workspace;
   bool loads_changed = false;
   bool workspace_changed = false;
   {
     base::MutexLock lock(mutex_);
     loads_changed = !same_costs(loads, kept_loads_);
     workspace_changed = workspace != kept_workspace_;
-    if (loads_changed) kept_loads_ = loads;
-    if (workspace_changed) kept_workspace_ = workspace;
+    old_loads = loads_changed ? std::exchange(kept_loads_, loads) : loads;
+    old_workspace = workspace_changed ? std::exchange(kept_workspace_, workspace) : workspace;
   }
   auto& store = state_.store();
-  if (loads_changed) store.put(StateStore::Kind::kLearntCost, kLoadCosts, to_document(loads));
-  if (workspace_changed) store.put(StateStore::Kind::kLearntCost, kWorkspace, to_document(workspace));
+  if (loads_changed) {
+    store.update(StateStore::Kind::kLearntCost, kLoadCosts,
+                 [&](const auto& kept) { return merged_loads(kept, old_loads, loads); });
+  }
+  if (workspace_changed) {
+    store.update(StateStore::Kind::kLearntCost, kWorkspace,
+                 [&](const auto& kept) { return merged_workspace(kept, old_workspace, workspace); });
+  }
 }
 
 void Engine::register_task(const core::TaskProfile& profile) {

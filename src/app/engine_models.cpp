@@ -27,8 +27,9 @@ constexpr const char* kAuto = "auto";
 // What a plan needs of a model: sizes and identities, without libtorch. Immutable.
 class DescribedModel final : public core::Model {
  public:
-  DescribedModel(std::string type, std::vector<core::ComponentSpec> components)
-      : type_(std::move(type)), components_(std::move(components)) {}
+  DescribedModel(std::string type, std::vector<core::ComponentSpec> components,
+                 std::vector<core::Stage> stages = {})
+      : type_(std::move(type)), components_(std::move(components)), stages_(std::move(stages)) {}
   std::string type() const override { return type_; }
   const std::vector<core::ComponentSpec>& components() const override { return components_; }
   const std::vector<core::Stage>& stages() const override { return stages_; }
@@ -49,13 +50,6 @@ std::vector<core::ComponentSpec> resident_components(const models::index_tts::De
     components.push_back(description.components[index]);
   }
   return components;
-}
-
-std::uint64_t convert_workspace(const models::ddsp_svc::Description& description, double seconds) {
-  const auto frames = static_cast<std::int64_t>(
-      std::ceil(seconds * description.config.sampling_rate / description.config.block_size));
-  return std::max(models::ddsp_svc::pitch_workspace_bytes(description, seconds),
-                  models::ddsp_svc::convert_workspace_bytes(description, frames));
 }
 
 }  // namespace
@@ -219,31 +213,39 @@ core::Plan Engine::plan(const PlanQuestion& question) {
   const DeviceId sized_for = is_auto ? (usable_gpus() > 0 ? DeviceId{base::DeviceKind::kCuda, 0} : DeviceId())
                                      : pick_device(question.device);
   std::vector<core::PlanItem> items;
-  std::optional<std::uint64_t> workspace;
+  std::vector<std::pair<std::shared_ptr<const core::Model>, std::vector<core::StageNeed>>> runs;
   for (const auto& id : ids) {
     const Found found = find(id);
     if (found.type == kIndexTts) {
       const auto description = describe_speech(found.path, sized_for);
       items.push_back({id, std::make_shared<DescribedModel>(kIndexTts, resident_components(description))});
       if (const auto& characters = question.speak_characters) {
-        workspace = std::max(workspace.value_or(0),
-                             models::index_tts::speak_workspace_bytes(description, {}, *characters));
+        runs.emplace_back(
+            std::make_shared<DescribedModel>(kIndexTts, description.components, description.stages),
+            models::index_tts::speech_needs(description, {}, *characters));
       }
       continue;
     }
     auto description = describe_voice(found.path, config_.pretrain_dir);
     share_equal_files(description.components);
-    items.push_back({id, std::make_shared<DescribedModel>(kDdspSvc, description.components)});
+    const auto model = std::make_shared<DescribedModel>(kDdspSvc, description.components, description.stages);
+    items.push_back({id, model});
     if (const auto& seconds = question.convert_seconds) {
-      workspace = std::max(workspace.value_or(0), convert_workspace(description, *seconds));
+      runs.emplace_back(model, models::ddsp_svc::conversion_needs(description, *seconds));
     }
   }
-  if ((question.convert_seconds || question.speak_characters) && !workspace) {
+  if ((question.convert_seconds || question.speak_characters) && runs.empty()) {
     throw Error(ErrorCode::kInvalidArgument, question.speak_characters
                                                  ? "none of the models speaks: name an IndexTTS-2 model"
                                                  : "none of the models converts: name a DDSP-SVC voice");
   }
-  return manager_->plan(items, is_auto ? place(items) : sized_for, workspace.value_or(0));
+  const DeviceId device = is_auto ? place(items) : sized_for;
+  std::uint64_t workspace = 0;  // what admission would ask for the run
+  for (const auto& [model, needs] : runs) {
+    workspace =
+        std::max(workspace, core::expected_workspace(manager_->workspace_profile(), *model, device, needs));
+  }
+  return manager_->plan(items, device, workspace);
 }
 
 DeviceId Engine::pick_device(const std::string& name) const {

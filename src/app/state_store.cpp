@@ -60,6 +60,21 @@ RegisteredModel read_model(const Statement& row) {
   return model;
 }
 
+void write_document(Database& database, StateStore::Kind kind, const std::string& key,
+                    const std::string& document) {
+  Statement(database, "INSERT OR REPLACE INTO documents VALUES(?, ?, ?)")
+      .bind(0, number_of(kind))
+      .bind(1, key)
+      .bind(2, document)
+      .run();
+}
+
+std::optional<std::string> read_document(Database& database, StateStore::Kind kind, const std::string& key) {
+  Statement statement(database, "SELECT document FROM documents WHERE kind = ? AND key = ?");
+  if (!statement.bind(0, number_of(kind)).bind(1, key).next()) return std::nullopt;
+  return statement.text(0);
+}
+
 }  // namespace
 
 StateStore::StateStore(const std::filesystem::path& file) : database_(file, Durability::kPower) {
@@ -111,11 +126,14 @@ std::vector<RegisteredModel> StateStore::models() const {
 
 void StateStore::put(Kind kind, const std::string& key, const std::string& document) {
   base::MutexLock lock(mutex_);
-  Statement(database_, "INSERT OR REPLACE INTO documents VALUES(?, ?, ?)")
-      .bind(0, number_of(kind))
-      .bind(1, key)
-      .bind(2, document)
-      .run();
+  write_document(database_, kind, key, document);
+}
+
+void StateStore::update(Kind kind, const std::string& key, const Change& change) {
+  base::MutexLock lock(mutex_);
+  Transaction transaction(database_);
+  write_document(database_, kind, key, change(read_document(database_, kind, key)));
+  transaction.commit();
 }
 
 bool StateStore::remove(Kind kind, const std::string& key) {
@@ -129,9 +147,7 @@ bool StateStore::remove(Kind kind, const std::string& key) {
 
 std::optional<std::string> StateStore::get(Kind kind, const std::string& key) const {
   base::MutexLock lock(mutex_);
-  Statement statement(database_, "SELECT document FROM documents WHERE kind = ? AND key = ?");
-  if (!statement.bind(0, number_of(kind)).bind(1, key).next()) return std::nullopt;
-  return statement.text(0);
+  return read_document(database_, kind, key);
 }
 
 std::map<std::string, std::string> StateStore::all(Kind kind) const {

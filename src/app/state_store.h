@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -53,6 +54,10 @@ class StateStore {
     kLearntCost,   // key: what it is the cost of
   };
   void put(Kind kind, const std::string& key, const std::string& document) EXCLUDES_LOCK(mutex_);
+  // Puts what `change` makes of what is there (nullopt: nothing), with no other process in between. It must
+  // not use this store.
+  using Change = std::function<std::string(const std::optional<std::string>&)>;
+  void update(Kind kind, const std::string& key, const Change& change) EXCLUDES_LOCK(mutex_);
   bool remove(Kind kind, const std::string& key) EXCLUDES_LOCK(mutex_);
   std::optional<std::string> get(Kind kind, const std::string& key) const EXCLUDES_LOCK(mutex_);
   std::map<std::string, std::string> all(Kind kind) const EXCLUDES_LOCK(mutex_);

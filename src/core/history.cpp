@@ -13,14 +13,6 @@ constexpr std::uint64_t kTellingBytes = 1 << 20;
 
 }  // namespace
 
-void UseCount::add(base::Clock::TimePoint now, double uses) {
-  if (uses_ == 0 || now - since_ > std::chrono::seconds(1)) {  // within a second nothing fades
-    uses_ = at(now);
-    since_ = now;
-  }
-  uses_ += uses;
-}
-
 double UseCount::at(base::Clock::TimePoint now) const {
   if (uses_ == 0) return 0;
   const std::chrono::duration<double> age = now - since_;

@@ -29,7 +29,13 @@ struct LearntLoad {
 // How often something was used, older uses counting less: halved every half-life.
 class UseCount {
  public:
-  void add(base::Clock::TimePoint now, double uses = 1);
+  void add(base::Clock::TimePoint now, double uses = 1) {
+    if (uses_ == 0 || now - since_ > std::chrono::seconds(1)) {  // within a second nothing fades
+      uses_ = at(now);
+      since_ = now;
+    }
+    uses_ += uses;
+  }
   double at(base::Clock::TimePoint now) const;
 
   static constexpr std::chrono::minutes kHalfLife{20};

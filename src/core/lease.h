@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,7 +27,9 @@ class Lease {
   Lease() = default;  // pins nothing
   Lease(Lease&& other) noexcept;
   Lease& operator=(Lease&& other) noexcept;
-  ~Lease();
+  ~Lease() {
+    if (manager_ != nullptr) release();
+  }
 
   // Weights of component `index` (an index into Model::components()); valid while the lease lives.
   // Throws base::Error(kInternal) when the lease does not pin that component: the model's stage forgot to
@@ -43,12 +44,15 @@ class Lease {
 
  private:
   friend class Manager;
-  Lease(Manager& manager, std::shared_ptr<Composition> composition, std::vector<std::size_t> pinned);
+  // `pinned`: sorted, each once; the composition's, or with static lifetime.
+  // `pinned`: sorted, each once; the composition's, or with static lifetime.
+  Lease(Manager& manager, Composition& composition, const std::vector<std::size_t>& pinned)
+      : manager_(&manager), composition_(&composition), pinned_(&pinned) {}
   void release();
 
-  Manager* manager_ = nullptr;  // null once moved from
-  std::shared_ptr<Composition> composition_;
-  std::vector<std::size_t> pinned_;  // sorted, each once
+  Manager* manager_ = nullptr;          // null once moved from
+  Composition* composition_ = nullptr;  // stays for as long as it is leased
+  const std::vector<std::size_t>* pinned_ = nullptr;
   Reservation workspace_;
 };
 

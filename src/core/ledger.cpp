@@ -23,10 +23,6 @@ Reservation& Reservation::operator=(Reservation&& other) noexcept {
   return *this;
 }
 
-Reservation::~Reservation() {
-  release();
-}
-
 void Reservation::shrink_to(std::uint64_t bytes) {
   if (ledger_ == nullptr || bytes >= bytes_) return;
   ledger_->change(purpose_, bytes_, purpose_, bytes);

@@ -21,7 +21,9 @@ class Reservation {
   Reservation() = default;  // claims nothing
   Reservation(Reservation&& other) noexcept;
   Reservation& operator=(Reservation&& other) noexcept;
-  ~Reservation();
+  ~Reservation() {
+    if (ledger_ != nullptr) release();
+  }
 
   std::uint64_t bytes() const { return bytes_; }
 

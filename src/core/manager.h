@@ -297,11 +297,12 @@ class Manager {
   void record_failure(const std::string& id, const Model& model, base::DeviceId device,
                       const Failure& failure);
 
-  std::shared_ptr<Composition> leasable(const std::string& id) REQUIRES_LOCK(mutex_);
-  Lease pin(std::shared_ptr<Composition> composition, std::vector<std::size_t> pinned) REQUIRES_LOCK(mutex_);
+  Composition& leasable(const std::string& id) REQUIRES_LOCK(mutex_);
+  Lease pin(Composition& composition, const std::vector<std::size_t>& pinned) REQUIRES_LOCK(mutex_);
+  Lease pin_stage(const std::string& id, std::size_t stage) EXCLUDES_LOCK(mutex_);
   Lease lease_of(const Lease& whole, std::size_t stage, std::uint64_t workspace_bytes);
   Reservation reserve_workspace(const Composition& composition, std::uint64_t bytes);
-  void release(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned);
+  void release(Composition& composition, const std::vector<std::size_t>& pinned);
 
   // Frees, then publishes.
   void deliver(Aftermath after) EXCLUDES_LOCK(mutex_);

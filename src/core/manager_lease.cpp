@@ -1,8 +1,6 @@
 // How the manager leases: pins and workspace.
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "base/error.h"
@@ -15,29 +13,22 @@ using base::Error;
 using base::ErrorCode;
 using base::MutexLock;
 
-std::vector<std::size_t> components_of(const Model& model, std::size_t stage) {
-  std::vector<std::size_t> indexes;
-  if (stage == kAllStages) {
-    indexes.resize(model.components().size());
-    std::iota(indexes.begin(), indexes.end(), std::size_t{0});
-    return indexes;
-  }
-  if (stage >= model.stages().size()) {
-    throw Error(ErrorCode::kInvalidArgument, fmt::format("stage {} of a {} model, which has {}", stage,
-                                                         model.type(), model.stages().size()));
-  }
-  indexes = model.stages()[stage].components;
-  std::sort(indexes.begin(), indexes.end());
-  indexes.erase(std::unique(indexes.begin(), indexes.end()), indexes.end());
-  return indexes;
+const std::vector<std::size_t> kNothing;
+
+const std::vector<std::size_t>& components_of(const Composition& composition, std::size_t stage) {
+  if (stage == kAllStages) return composition.pins->all;
+  if (stage < composition.pins->stages.size()) return composition.pins->stages[stage];
+  throw Error(ErrorCode::kInvalidArgument,
+              fmt::format("stage {} of a {} model, which has {}", stage, composition.model->type(),
+                          composition.pins->stages.size()));
 }
 
 }  // namespace
 
-std::shared_ptr<Composition> Manager::leasable(const std::string& id) {
+Composition& Manager::leasable(const std::string& id) {
   const auto* record = residency_.find(id);
   if (record == nullptr) throw Error(ErrorCode::kNotFound, fmt::format("'{}' is not loaded", id));
-  if (record->current) return record->current;
+  if (record->current) return *record->current;
   std::string message = fmt::format("'{}' cannot be used: it is {}", id, model_status_name(record->status()));
   if (record->status() == ModelStatus::kError) {
     message = fmt::format("'{}' cannot be used: its last load failed: {}", id, record->error);
@@ -45,33 +36,33 @@ std::shared_ptr<Composition> Manager::leasable(const std::string& id) {
   throw Error(ErrorCode::kFailedPrecondition, message);
 }
 
-Lease Manager::pin(std::shared_ptr<Composition> composition, std::vector<std::size_t> pinned) {
-  residency_.pin(*composition, pinned);
-  return Lease(*this, std::move(composition), std::move(pinned));
+Lease Manager::pin(Composition& composition, const std::vector<std::size_t>& pinned) {
+  residency_.pin(composition, pinned);
+  return Lease(*this, composition, pinned);
+}
+
+Lease Manager::pin_stage(const std::string& id, std::size_t stage) {
+  MutexLock lock(mutex_);
+  Composition& composition = leasable(id);
+  return pin(composition, components_of(composition, stage));
 }
 
 Lease Manager::lease(const std::string& id, std::size_t stage, std::uint64_t workspace_bytes) {
-  Lease lease;
-  {
-    MutexLock lock(mutex_);
-    std::shared_ptr<Composition> composition = leasable(id);
-    std::vector<std::size_t> pinned = components_of(*composition->model, stage);
-    lease = pin(std::move(composition), std::move(pinned));
-  }
+  Lease lease = pin_stage(id, stage);
   if (workspace_bytes > 0) lease.workspace_ = reserve_workspace(*lease.composition_, workspace_bytes);
   return lease;
 }
 
 Run Manager::start_run(const std::string& id) {
   MutexLock lock(mutex_);
-  return Run(*this, pin(leasable(id), {}));
+  return Run(*this, pin(leasable(id), kNothing));
 }
 
 Lease Manager::lease_of(const Lease& whole, std::size_t stage, std::uint64_t workspace_bytes) {
   Lease lease;
   {
     MutexLock lock(mutex_);
-    lease = pin(whole.composition_, components_of(*whole.composition_->model, stage));
+    lease = pin(*whole.composition_, components_of(*whole.composition_, stage));
   }
   if (workspace_bytes > 0) lease.workspace_ = reserve_workspace(*lease.composition_, workspace_bytes);
   return lease;
@@ -99,14 +90,15 @@ Reservation Manager::reserve_workspace(const Composition& composition, std::uint
   }
 }
 
-void Manager::release(const std::shared_ptr<Composition>& composition,
-                      const std::vector<std::size_t>& pinned) {
-  Aftermath after;
+void Manager::release(Composition& composition, const std::vector<std::size_t>& pinned) {
+  std::optional<Aftermath> after;
+  const auto now = clock_.now();  // not under the lock, which is taken by every lease
   {
     MutexLock lock(mutex_);
-    residency_.unpin(composition, pinned, after);
+    if (!residency_.unpin(composition, pinned, now)) return;
+    residency_.end_use(composition, after.emplace());
   }
-  deliver(std::move(after));
+  deliver(std::move(*after));
 }
 
 }  // namespace greenroom::core

@@ -107,6 +107,7 @@ std::shared_ptr<LoadAttempt> Manager::make_attempt(const std::string& id,
   attempt->model_id = id;
   attempt->model = model;
   attempt->device = device;
+  attempt->pins = std::make_shared<const StagePins>(*model);
   attempt->started = clock_.now();
   for (const ComponentSpec& spec : model->components()) attempt->keys.push_back(identify(spec, device));
   return attempt;

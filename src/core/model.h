@@ -77,6 +77,12 @@ struct WorkspaceNeed {
   RunFeatures features;  // all zero: nothing is learnt
 };
 
+// What one stage of a run will ask for.
+struct StageNeed {
+  std::size_t stage = 0;
+  WorkspaceNeed need;
+};
+
 // The components of one stage, pinned for as long as the object lives.
 class PinnedStage {
  public:

@@ -173,6 +173,15 @@ StageWorkspace::StageWorkspace(WorkspaceProfile& profile, const Model& model, st
   bytes_ = profile_.estimate(kind_, features_, need.bytes).bytes;
 }
 
+std::uint64_t expected_workspace(WorkspaceProfile& profile, const Model& model, base::DeviceId device,
+                                 const std::vector<StageNeed>& needs) {
+  std::uint64_t most = 0;
+  for (const StageNeed& each : needs) {
+    most = std::max(most, StageWorkspace(profile, model, each.stage, device, each.need).bytes());
+  }
+  return most;
+}
+
 void StageWorkspace::measured(std::uint64_t peak_bytes) const {
   if (!kind_.empty()) profile_.measured(kind_, features_, peak_bytes);
 }

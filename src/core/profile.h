@@ -92,4 +92,8 @@ class StageWorkspace {
   std::uint64_t bytes_;
 };
 
+// The most that one of the stages, which run one after the other, would reserve now.
+std::uint64_t expected_workspace(WorkspaceProfile& profile, const Model& model, base::DeviceId device,
+                                 const std::vector<StageNeed>& needs);
+
 }  // namespace greenroom::core

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -66,6 +67,16 @@ ModelStatus Residency::ModelRecord::status() const {
   if (attempt) return ModelStatus::kLoading;
   if (draining > 0) return ModelStatus::kUnloading;
   return error.empty() ? ModelStatus::kUnloaded : ModelStatus::kError;
+}
+
+StagePins::StagePins(const Model& model) : stages(model.stages().size()), all(model.components().size()) {
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    auto& indexes = stages[i];
+    indexes = model.stages()[i].components;
+    std::sort(indexes.begin(), indexes.end());
+    indexes.erase(std::unique(indexes.begin(), indexes.end()), indexes.end());
+  }
 }
 
 Residency::ModelRecord* Residency::find(const std::string& id) {
@@ -155,6 +166,7 @@ void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, Aft
   fresh->model = attempt.model;
   fresh->device = attempt.device;
   fresh->components = attempt.components;
+  fresh->pins = attempt.pins;
   fresh->holds = attempt.holds + (record.current ? record.current->holds : 0);
   fresh->owned = attempt.owned + (record.current ? record.current->owned : 0);
   fresh->lineage = attempt.lineage = record.current ? record.current->lineage : ++lineages_;
@@ -309,7 +321,11 @@ void Residency::retire(ModelRecord& record, const std::shared_ptr<Composition>& 
   for (const ComponentPtr& component : composition->components) --component->members;
   ++record.draining;
   update_holding(*composition);
-  if (composition->leases == 0) finish_retired(composition, after);
+  if (composition->leases == 0) {
+    finish_retired(composition, after);
+  } else {
+    composition->self = composition;
+  }
 }
 
 void Residency::finish_retired(const std::shared_ptr<Composition>& composition, Aftermath& after) {
@@ -331,29 +347,29 @@ void Residency::finish_retired(const std::shared_ptr<Composition>& composition, 
 void Residency::pin(Composition& composition, const std::vector<std::size_t>& pinned) {
   ++composition.leases;
   update_holding(composition);
-  const TimePoint now = clock_.now();
-  for (const std::size_t index : pinned) {
-    ++composition.components[index]->leases;
-    composition.components[index]->uses->add(now);
-  }
+  for (const std::size_t index : pinned) ++composition.components[index]->leases;
 }
 
-void Residency::unpin(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned,
-                      Aftermath& after) {
-  composition->last_used = clock_.now();
+bool Residency::unpin(Composition& composition, const std::vector<std::size_t>& pinned, TimePoint now) {
+  composition.last_used = now;
   for (const std::size_t index : pinned) {
-    --composition->components[index]->leases;
-    composition->components[index]->last_used = composition->last_used;
+    Component& component = *composition.components[index];
+    --component.leases;
+    component.last_used = now;
+    component.uses->add(now);  // nobody asks while it is pinned
   }
-  --composition->leases;
-  update_holding(*composition);
-  if (composition->leases > 0) return;
-  if (composition->retired) {
-    finish_retired(composition, after);
+  return --composition.leases == 0 && composition.holds == 0;
+}
+
+void Residency::end_use(Composition& composition, Aftermath& after) {
+  update_holding(composition);
+  const std::string& id = composition.model_id;
+  if (composition.retired) {
+    finish_retired(std::exchange(composition.self, nullptr), after);  // which keeps it to the end of this
   } else {
-    retire_if_unwanted(models_.at(composition->model_id), after);
+    retire_if_unwanted(models_.at(id), after);
   }
-  forget_if_empty(composition->model_id);
+  forget_if_empty(id);
 }
 
 void Residency::update_holding(Composition& composition) {

@@ -64,11 +64,12 @@ struct Component {
   Names wanted_by;      // models whose load under way needs it
   Names holders;        // models that keep it: held, or with a running lease
   int members = 0;      // loaded models, held or idle, that consist of it
-  int leases = 0;       // of running inferences
   int pins = 0;         // loaded models among `members` that a user pinned
   bool kept = false;    // was left idle on purpose (UnloadMode::kKeep)
-  base::Clock::TimePoint last_used;
   base::Clock::TimePoint resident_since;
+  // These three change with every lease.
+  int leases = 0;  // of running inferences
+  base::Clock::TimePoint last_used;
   std::shared_ptr<UseCount> uses;  // outlives it in the History
   std::optional<Failure> failure;  // of a kGone one that somebody waited for
   const std::shared_ptr<std::atomic<bool>> cancelled = std::make_shared<std::atomic<bool>>(false);
@@ -78,14 +79,23 @@ struct Component {
   std::shared_ptr<LoadedComponent> loaded;
 };
 
-// One loaded form of a model. `model`, `device` and `components` do not change and may be read without the
-// lock.
+// What a lease of each stage pins: indexes into Model::components(), sorted, each once. Immutable.
+struct StagePins {
+  explicit StagePins(const Model& model);
+
+  std::vector<std::vector<std::size_t>> stages;
+  std::vector<std::size_t> all;
+};
+
+// One loaded form of a model. `model`, `device`, `components` and `pins` do not change and may be read
+// without the lock.
 struct Composition {
   std::string model_id;
   std::shared_ptr<const Model> model;
   base::DeviceId device;
   std::vector<std::shared_ptr<Component>>
       components;  // by index into Model::components(); one may occur twice
+  std::shared_ptr<const StagePins> pins;
 
   // The same for all forms that follow one another without a time in which the model was not loaded.
   std::uint64_t lineage = 0;
@@ -98,6 +108,7 @@ struct Composition {
   base::Clock::TimePoint last_used;  // when the last lease or hold ended; idle time counts from here
   std::string unload_cause;          // why it was retired
   bool retired = false;  // no longer the current form: its components go when `leases` reaches zero
+  std::shared_ptr<Composition> self;  // of a retired one: its last leases keep it
 };
 
 // One load of a model under way, shared by all who asked for the same. The first fields do not change.
@@ -106,6 +117,7 @@ struct LoadAttempt {
   std::shared_ptr<const Model> model;
   base::DeviceId device;
   std::vector<ComponentKey> keys;
+  std::shared_ptr<const StagePins> pins;
   base::Clock::TimePoint started;
   std::function<void()> admitted;  // to be told when memory is reserved; may be empty
 
@@ -189,8 +201,9 @@ class Residency {
 
   // `pinned`: indexes into the composition's components.
   void pin(Composition& composition, const std::vector<std::size_t>& pinned);
-  void unpin(const std::shared_ptr<Composition>& composition, const std::vector<std::size_t>& pinned,
-             Aftermath& after);
+  // True when that was the last use of a model that is not held: end_use() says what follows.
+  bool unpin(Composition& composition, const std::vector<std::size_t>& pinned, base::Clock::TimePoint now);
+  void end_use(Composition& composition, Aftermath& after);
 
   // What is resident on the device.
   std::vector<std::shared_ptr<Component>> residents(base::DeviceId device) const;

@@ -258,5 +258,26 @@ TEST(StateStore, KillNineLosesNothingThatWasAcknowledged) {
   EXPECT_GT(done, kKills);
 }
 
+TEST(StateStore, TwoThatUpdateOneDocumentLoseNothing) {
+  const test::TempDir dir;
+  constexpr int kEach = 50;
+  const auto count = [&] {
+    StateStore store(dir / "state.db");  // a connection of its own, as another process has
+    for (int i = 0; i < kEach; ++i) {
+      store.update(StateStore::Kind::kLearntCost, "sum",
+                   [](const auto& old) { return std::to_string((old ? std::stoi(*old) : 0) + 1); });
+    }
+  };
+  std::thread other(count);
+  count();
+  other.join();
+  StateStore store(dir / "state.db");
+  EXPECT_EQ(store.get(StateStore::Kind::kLearntCost, "sum"), std::to_string(2 * kEach));
+  EXPECT_THROW(store.update(StateStore::Kind::kLearntCost, "sum",
+                            [](const auto&) -> std::string { throw std::runtime_error("no"); }),
+               std::runtime_error);
+  EXPECT_EQ(store.get(StateStore::Kind::kLearntCost, "sum"), std::to_string(2 * kEach)) << "as it was";
+}
+
 }  // namespace
 }  // namespace greenroom::app

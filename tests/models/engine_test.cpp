@@ -141,6 +141,40 @@ TEST_F(EngineTest, LearnsTheWorkspaceOfItsRunsAndKeepsItAcrossRestarts) {
   EXPECT_EQ(stages, 2u);
 }
 
+TEST_F(EngineTest, APlanAsksForTheWorkspaceThatAdmissionWouldAskFor) {
+  const test::TempDir cache;
+  auto kept = config();
+  kept.cache_dir = cache.path();
+  PlanQuestion question;
+  question.device = "cpu";
+  question.convert_seconds = 1.0;
+  const auto plan_of_run = [&](Engine& engine) {  // the weights are there, so it is the workspace alone
+    question.load = {engine.load_model(voice("alto"), "cpu")};
+    return engine.plan(question).needed_bytes;
+  };
+  std::uint64_t computed = 0;
+  {
+    Engine engine(kept);
+    computed = plan_of_run(engine);
+    for (std::size_t i = 0; i < core::WorkspaceProfile::kFewest; ++i) {
+      engine.convert(question.load.front(), tone(1.0), {}, {});
+    }
+  }
+  core::WorkspaceProfile profile;
+  const auto document =
+      StateStore(cache.path() / "state.db").get(StateStore::Kind::kLearntCost, "workspace").value();
+  profile.learn(learnt_workspace_from(document));
+  std::uint64_t largest = 0;
+  for (const auto& kind : profile.learnt()) {
+    largest =
+        std::max(largest, profile.estimate(kind.kind, {.audio_seconds = 1.0}, std::uint64_t{1} << 40).bytes);
+  }
+  Engine engine(kept);
+  const auto learnt = plan_of_run(engine);
+  EXPECT_LT(learnt, computed) << "what was measured is less than the bound";
+  EXPECT_EQ(learnt, largest) << "the same figure as a run of that length reserves";
+}
+
 TEST_F(EngineTest, WorkspaceThatDoesNotFitIsRefusedBeforeTheWorkAndLosesNothing) {
   auto small = config();
   small.memory_budgets[base::DeviceId{}] = 30 << 20;

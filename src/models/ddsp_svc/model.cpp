@@ -137,8 +137,7 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
   check_cancelled(control);
   nn::run_guarded("pitch", [&] {
     const auto started = std::chrono::steady_clock::now();
-    const core::WorkspaceNeed need(pitch_workspace_bytes(description_, input.seconds()),
-                                   {.audio_seconds = input.seconds()});
+    const core::WorkspaceNeed need = pitch_need(description_, input.seconds());
     const auto stage = access.pin(kPitchStage, need);
     const nn::WorkspaceMeasurement workspace(device);
     analysis.f0 = analyse_pitch(network_of<PitchNet>(*stage, kPitch), torch_device, input,
@@ -155,8 +154,7 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
   }
   nn::run_guarded("convert", [&] {
     const double seconds = static_cast<double>(longest) * analysis.hop / input.sample_rate;
-    const core::WorkspaceNeed need(convert_workspace_bytes(description_, longest),
-                                   {.audio_seconds = seconds});
+    const core::WorkspaceNeed need = convert_need(description_, longest, seconds);
     const auto stage = access.pin(kConvertStage, need);
     const nn::WorkspaceMeasurement workspace(device);
     convert_segments(*stage, torch_device, input, analysis, options, control, clock, result);

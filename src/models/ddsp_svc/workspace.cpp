@@ -1,6 +1,7 @@
 #include "models/ddsp_svc/workspace.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace greenroom::models::ddsp_svc {
 namespace {
@@ -79,6 +80,23 @@ std::uint64_t convert_workspace_bytes(const Description& description, std::int64
       pieces * (vocoder_bytes_per_frame(description) + sines) + 3 * frames * hop * kFloat;
   return with_margin(kept + std::max({encoder_bytes_at_once(description, seconds),
                                       frames * control_bytes_per_frame(description), flow, vocoder}));
+}
+
+core::WorkspaceNeed pitch_need(const Description& description, double seconds) {
+  return {pitch_workspace_bytes(description, seconds), {.audio_seconds = seconds}};
+}
+
+core::WorkspaceNeed convert_need(const Description& description, std::int64_t longest_segment_frames,
+                                 double longest_segment_seconds) {
+  return {convert_workspace_bytes(description, longest_segment_frames),
+          {.audio_seconds = longest_segment_seconds}};
+}
+
+std::vector<core::StageNeed> conversion_needs(const Description& description, double seconds) {
+  const auto frames = static_cast<std::int64_t>(
+      std::ceil(seconds * description.config.sampling_rate / description.config.block_size));
+  return {{kPitchStage, pitch_need(description, seconds)},
+          {kConvertStage, convert_need(description, frames, seconds)}};
 }
 
 }  // namespace greenroom::models::ddsp_svc

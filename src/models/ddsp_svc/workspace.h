@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "core/model.h"
 #include "models/ddsp_svc/description.h"
 
 namespace greenroom::models::ddsp_svc {
@@ -16,5 +18,12 @@ inline constexpr std::int64_t kAttentionScoreBytes = 64 << 20;
 // Upper estimates from the networks' widths, a little above what is measured (docs/benchmarks.md).
 std::uint64_t pitch_workspace_bytes(const Description& description, double seconds);
 std::uint64_t convert_workspace_bytes(const Description& description, std::int64_t longest_segment_frames);
+
+// The same with what decides them, as the stages ask for it. `longest_segment_seconds`: between two pauses.
+core::WorkspaceNeed pitch_need(const Description& description, double seconds);
+core::WorkspaceNeed convert_need(const Description& description, std::int64_t longest_segment_frames,
+                                 double longest_segment_seconds);
+// Of the conversion of so many seconds without a pause.
+std::vector<core::StageNeed> conversion_needs(const Description& description, double seconds);
 
 }  // namespace greenroom::models::ddsp_svc

@@ -31,7 +31,6 @@ namespace greenroom::models::index_tts {
 namespace {
 
 constexpr double kStepsPerSecond = 50;  // of the speech features
-constexpr double kMelFramesPerSecond = 22050.0 / 256;
 
 torch::Tensor to_tensor(const std::vector<float>& values, torch::IntArrayRef shape, torch::Device device) {
   return torch::tensor(values, torch::kFloat32).view(shape).to(device);
@@ -238,12 +237,7 @@ void Synthesis::make_mel(SegmentResult& segment, const VoiceFeatures& voice, Dra
   const auto codes = static_cast<std::int64_t>(segment.codes.size());
   const std::int64_t frames = target_frames(codes);
   const bool guided = options_.cfg_rate > 0;
-  const core::WorkspaceNeed need(
-      acoustic_workspace_bytes(description_.widths, description_.config.acoustic.heads, voice.mel.size(2),
-                               frames, guided),
-      // Attention is over both together.
-      {.audio_seconds = static_cast<double>(frames + voice.mel.size(2)) / kMelFramesPerSecond,
-       .beams = guided ? 2.0 : 1.0});
+  const core::WorkspaceNeed need = acoustic_need(description_, voice.mel.size(2), frames, guided);
   run_stage(kAcousticStage, "flow", need, [&](core::PinnedStage& stage) {
     const auto& regulator = network_of<Regulator>(stage, kRegulator);
     const auto content = network_of<SemanticCodebook>(stage, kCodebook)(to_ids(segment.codes, device_)) +
@@ -264,9 +258,7 @@ void Synthesis::make_mel(SegmentResult& segment, const VoiceFeatures& voice, Dra
 }
 
 void Synthesis::make_audio(SegmentResult& segment) {
-  run_stage(kVocoderStage, "vocoder",
-            {vocoder_workspace_bytes(description_.widths, description_.vocoder_config, segment.mel.size(2)),
-             {.audio_seconds = static_cast<double>(segment.mel.size(2)) / kMelFramesPerSecond}},
+  run_stage(kVocoderStage, "vocoder", vocoder_need(description_, segment.mel.size(2)),
             [&](core::PinnedStage& stage) {
               const auto& vocoder = network_of<Vocoder>(stage, kVocoder);
               const auto audio =

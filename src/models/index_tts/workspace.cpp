@@ -11,6 +11,8 @@ namespace greenroom::models::index_tts {
 namespace {
 
 constexpr std::int64_t kFixed = 4 << 20;  // small tensors, and rounding of the rest
+constexpr double kMelFramesPerSecond = 22050.0 / 256;
+
 std::int64_t element_bytes(checkpoint::DType dtype) {
   return static_cast<std::int64_t>(checkpoint::dtype_size(dtype));
 }
@@ -60,8 +62,21 @@ std::uint64_t generation_stage_bytes(const Description& description, const Speak
                            latents_workspace_bytes(gpt, sizes.prefix + options.max_mel_tokens + 2));
 }
 
-std::uint64_t speak_workspace_bytes(const Description& description, const SpeakOptions& options,
-                                    std::size_t characters) {
+core::WorkspaceNeed acoustic_need(const Description& description, std::int64_t reference_frames,
+                                  std::int64_t frames, bool guided) {
+  return {acoustic_workspace_bytes(description.widths, description.config.acoustic.heads, reference_frames,
+                                   frames, guided),
+          {.audio_seconds = static_cast<double>(frames + reference_frames) / kMelFramesPerSecond,
+           .beams = guided ? 2.0 : 1.0}};
+}
+
+core::WorkspaceNeed vocoder_need(const Description& description, std::int64_t frames) {
+  return {vocoder_workspace_bytes(description.widths, description.vocoder_config, frames),
+          {.audio_seconds = static_cast<double>(frames) / kMelFramesPerSecond}};
+}
+
+std::vector<core::StageNeed> speech_needs(const Description& description, const SpeakOptions& options,
+                                          std::size_t characters) {
   constexpr std::int64_t kSpeakerVectors = 32;
   constexpr std::int64_t kCodesPerToken = 15;      // 50 a second, so 0.3 s
   constexpr std::int64_t kReferenceFrames = 1305;  // of 15 s, the most that is used
@@ -73,11 +88,10 @@ std::uint64_t speak_workspace_bytes(const Description& description, const SpeakO
   const std::int64_t segment = std::min(text, longest);
   const std::int64_t codes = std::min<std::int64_t>(options.max_mel_tokens, segment * kCodesPerToken);
   const auto frames = static_cast<std::int64_t>(static_cast<double>(codes) * kFramesPerCode);
-  return std::max({generation_stage_bytes(description, options, segment, std::max<std::int64_t>(1, segments),
-                                          kSpeakerVectors),
-                   acoustic_workspace_bytes(description.widths, description.config.acoustic.heads,
-                                            kReferenceFrames, frames, options.cfg_rate > 0),
-                   vocoder_workspace_bytes(description.widths, description.vocoder_config, frames)});
+  return {{kGenerationStage, generation_stage_bytes(description, options, segment,
+                                                    std::max<std::int64_t>(1, segments), kSpeakerVectors)},
+          {kAcousticStage, acoustic_need(description, kReferenceFrames, frames, options.cfg_rate > 0)},
+          {kVocoderStage, vocoder_need(description, frames)}};
 }
 
 }  // namespace greenroom::models::index_tts

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "core/model.h"
 #include "models/index_tts/description.h"
 #include "models/voice.h"
 
@@ -17,8 +19,13 @@ std::uint64_t emotion_text_workspace_bytes(const Description& description, std::
 // `text`: tokens of the longest segment. Of codes it counts the most there may be.
 std::uint64_t generation_stage_bytes(const Description& description, const SpeakOptions& options,
                                      std::int64_t text, std::int64_t segments, std::int64_t speaker_vectors);
-// What the largest stage of speaking that many characters in a known voice needs, before the text is known:
-// for as many tokens as characters, spoken slowly.
-std::uint64_t speak_workspace_bytes(const Description& description, const SpeakOptions& options,
-                                    std::size_t characters);
+// The frames of the reference and of what is made are attended to together.
+core::WorkspaceNeed acoustic_need(const Description& description, std::int64_t reference_frames,
+                                  std::int64_t frames, bool guided);
+core::WorkspaceNeed vocoder_need(const Description& description, std::int64_t frames);
+// Of speaking that many characters in a known voice, before the text is known: for as many tokens as
+// characters, spoken slowly.
+std::vector<core::StageNeed> speech_needs(const Description& description, const SpeakOptions& options,
+                                          std::size_t characters);
+
 }  // namespace greenroom::models::index_tts
