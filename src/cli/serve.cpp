@@ -8,8 +8,10 @@
 
 #include "app/engine.h"
 #include "base/error.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/heap_keeper.h"
 #include "server/server.h"
 #include "server/webhook.h"
 
@@ -18,6 +20,8 @@ namespace {
 
 // How long running requests may take once the end was asked for.
 constexpr std::chrono::seconds kPatience{30};
+// Each keeps some tens of MiB of what inferences in its threads once took.
+constexpr int kHeaps = 4;
 
 void start_monitoring(app::Engine& engine) {
   const std::string url = engine.config().monitoring.webhook_url;
@@ -161,7 +165,9 @@ class SignalThread {
 
 int run_serve(const app::Config& config, const std::function<app::Config()>& reread) {
   const sigset_t signals = block_signals();
+  base::limit_heaps(kHeaps);
   app::Engine engine(config);
+  const HeapKeeper heap_keeper(engine);
   if (config.monitoring.enabled) start_monitoring(engine);
   server::Server server(engine, options_of(config));
   const int port = server.bind(config.host, config.port);

@@ -28,6 +28,7 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   void send(int signal) const;
+  pid_t pid() const { return pid_; }
   // Waits until it has written `text` to either output; false when it ended before, or after 60 s.
   bool wait_for(const std::string& text) const;
   // What it has written to standard output so far.

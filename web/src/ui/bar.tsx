@@ -91,7 +91,9 @@ function hasRoom(text: string, share: number): boolean {
 function Piece(props: { segment: Segment; whole: number; chosen: boolean; onChoose: (segment: Segment | null) => void; tabbable: boolean }) {
   const { segment, whole } = props;
   const share = whole > 0 ? segment.bytes / whole : 0;
-  const name = pieceName(segment);
+  // A shared piece too narrow for its kind still says that it is shared.
+  const full = pieceName(segment);
+  const name = segment.kind === "shared" && !hasRoom(full, share) ? t.value.segShared : full;
   const size = format.bytes(segment.bytes);
   return (
     <li class={className(segment)} style={{ flexGrow: Math.max(share, 0.0005) * 1000 }}>
