@@ -135,6 +135,7 @@ std::string merged_loads(const std::optional<std::string>& document,
     if (is_news || all.count(key_of(load)) == 0) all.insert_or_assign(key_of(load), load);
   }
   std::vector<core::LearntLoad> merged;
+  merged.reserve(all.size());
   for (auto& [key, load] : all) merged.push_back(std::move(load));
   if (merged.size() > core::History::kMost) {
     std::stable_sort(merged.begin(), merged.end(),

@@ -37,10 +37,10 @@ Manager::~Manager() {
     after = residency_.clear();
     tier_.clear();
   }
-  for (const auto& component : after.doomed) {
+  after.doomed.for_each([&](const auto& component) {
     managed(component->key.device).host->free(std::move(component->loaded));
     component->claim.release();
-  }
+  });
 }
 
 const Manager::Managed& Manager::managed(base::DeviceId device) const {
@@ -57,7 +57,7 @@ Manager::Managed& Manager::managed(base::DeviceId device) {
 }
 
 void Manager::unload(const std::string& id, UnloadMode mode) {
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
     auto* record = residency_.find(id);
@@ -83,16 +83,16 @@ void Manager::unload(const std::string& id, UnloadMode mode) {
     residency_.forget_if_empty(id);
     changed_.notify_all();
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
 }
 
 void Manager::configure(const std::string& id, const ModelSettings& settings) {
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
     residency_.configure(id, settings, after);
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
 }
 
 ModelSettings Manager::settings(const std::string& id) const {
@@ -106,12 +106,12 @@ void Manager::touch(const std::string& id) {
 }
 
 void Manager::publish(Event event) {
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
-    residency_.note(after, std::move(event));
+    residency_.note(after, [&] { return std::move(event); });
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
 }
 
 std::vector<ModelInfo> Manager::list() const {

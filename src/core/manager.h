@@ -224,6 +224,17 @@ class Manager {
     const std::shared_ptr<DeviceHost> host;
   };
 
+  // What is left to do, delivered in the end also when something was thrown in between: declared before the
+  // lock is taken.
+  struct Duties : Aftermath {
+    explicit Duties(Manager& manager_in) : manager(manager_in) {}
+    ~Duties() { manager.deliver(std::move(*this)); }
+    Duties(const Duties&) = delete;
+    Duties& operator=(const Duties&) = delete;
+
+    Manager& manager;
+  };
+
   // A wish for bytes on a device, and what to say when it cannot be granted.
   struct Demand {
     std::string purpose;
@@ -304,10 +315,10 @@ class Manager {
   Reservation reserve_workspace(const Composition& composition, std::uint64_t bytes);
   void release(Composition& composition, const std::vector<std::size_t>& pinned);
 
-  // Frees, then publishes.
-  void deliver(Aftermath after) EXCLUDES_LOCK(mutex_);
-  void free_departed(base::DeviceId device, const std::vector<std::shared_ptr<Component>>& doomed,
-                     std::vector<Event>& events) EXCLUDES_LOCK(mutex_);
+  // Frees, then publishes. What a listener throws is logged.
+  void deliver(Aftermath after) noexcept EXCLUDES_LOCK(mutex_);
+  void free_departed(base::DeviceId device, const Chain<Component>& doomed, Aftermath& after)
+      EXCLUDES_LOCK(mutex_);
   // Waits, within the bound, until the device has the bytes back. Returns how many it has not.
   std::uint64_t await_return(const Managed& device, const ReturnBaseline& baseline, std::uint64_t freed) const
       EXCLUDES_LOCK(mutex_);

@@ -59,13 +59,13 @@ class Manager::GroupClaim {
   GroupClaim(const GroupClaim&) = delete;
   GroupClaim& operator=(const GroupClaim&) = delete;
   ~GroupClaim() {
-    Aftermath after;
+    Duties after(manager_);
     {
       MutexLock lock(manager_.mutex_);
       for (const auto& attempt : attempts_) manager_.residency_.cancel(*attempt, after);
       manager_.changed_.notify_all();
     }
-    manager_.deliver(std::move(after));
+    manager_.deliver(std::move(static_cast<Aftermath&>(after)));
   }
 
   void admit(const std::string& purpose, const std::vector<GroupMember>& members) {
@@ -169,12 +169,13 @@ void Manager::load_on_demand(const GroupMember& member, const std::function<void
 }
 
 ModelHold Manager::load_held(const GroupMember& member) {
+  std::string id = member.id;  // now: with the hold there, nothing may fail
   const auto attempt = attempt_for(member);
   attempt->holds = attempt->owned = 1;
   const bool is_ours = enter(attempt);
   if (is_ours) carry_out(*attempt);
   MutexLock lock(mutex_);
-  return ModelHold(*this, member.id, attempt->lineage, !is_ours);
+  return ModelHold(*this, std::move(id), attempt->lineage, !is_ours);
 }
 
 std::vector<ModelHold> Manager::hold_loaded(const std::vector<std::string>& ids) {
@@ -184,9 +185,11 @@ std::vector<ModelHold> Manager::hold_loaded(const std::vector<std::string>& ids)
   for (const std::string& id : ids) {
     const auto* record = residency_.find(id);
     if (record == nullptr || !record->current) continue;
+    std::string name = id;
     residency_.add_hold(*record->current);
     ++record->current->owned;
-    holds.push_back(ModelHold(*this, id, record->current->lineage, /*was_loaded=*/true, /*ends_idle=*/true));
+    holds.push_back(
+        ModelHold(*this, std::move(name), record->current->lineage, /*was_loaded=*/true, /*ends_idle=*/true));
   }
   return holds;
 }
@@ -198,7 +201,7 @@ bool Manager::has_hold(const std::string& id, std::uint64_t lineage) const {
 }
 
 void Manager::take_hold(const std::string& id, std::uint64_t lineage, bool keep) {
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
     auto* record = residency_.find(id);
@@ -208,7 +211,7 @@ void Manager::take_hold(const std::string& id, std::uint64_t lineage, bool keep)
     residency_.forget_if_empty(id);
     changed_.notify_all();
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
 }
 
 }  // namespace greenroom::core

@@ -13,7 +13,7 @@ using base::Error;
 using base::ErrorCode;
 using base::MutexLock;
 
-const std::vector<std::size_t> kNothing;
+const std::vector<std::size_t> no_components;
 
 const std::vector<std::size_t>& components_of(const Composition& composition, std::size_t stage) {
   if (stage == kAllStages) return composition.pins->all;
@@ -55,7 +55,7 @@ Lease Manager::lease(const std::string& id, std::size_t stage, std::uint64_t wor
 
 Run Manager::start_run(const std::string& id) {
   MutexLock lock(mutex_);
-  return Run(*this, pin(leasable(id), kNothing));
+  return Run(*this, pin(leasable(id), no_components));
 }
 
 Lease Manager::lease_of(const Lease& whole, std::size_t stage, std::uint64_t workspace_bytes) {
@@ -74,7 +74,7 @@ Reservation Manager::reserve_workspace(const Composition& composition, std::uint
   for (;;) {
     const Capacity there = capacity(composition.device);
     Room room = Room::kPending;
-    Aftermath after;
+    Duties after(*this);
     {
       MutexLock lock(mutex_);
       room = find_room(demand, there, after);
@@ -85,20 +85,19 @@ Reservation Manager::reserve_workspace(const Composition& composition, std::uint
         }
       }
     }
-    deliver(std::move(after));
+    deliver(std::move(static_cast<Aftermath&>(after)));
     if (room == Room::kCachesFirst) demand.ask_caches = drop_caches(composition.device, bytes);
   }
 }
 
 void Manager::release(Composition& composition, const std::vector<std::size_t>& pinned) {
-  std::optional<Aftermath> after;
+  std::optional<Duties> after;
   const auto now = clock_.now();  // not under the lock, which is taken by every lease
   {
     MutexLock lock(mutex_);
     if (!residency_.unpin(composition, pinned, now)) return;
-    residency_.end_use(composition, after.emplace());
+    residency_.end_use(composition, after.emplace(*this));
   }
-  deliver(std::move(*after));
 }
 
 }  // namespace greenroom::core

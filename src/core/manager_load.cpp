@@ -20,17 +20,21 @@ using base::ErrorCode;
 using base::MutexLock;
 
 // What is being thrown right now, as a value. REQUIRES: called from a catch block.
-Failure current_failure() {
+Failure current_failure() noexcept {
   try {
-    throw;
-  } catch (const Error& error) {
-    return {error.code(), error.what()};
-  } catch (const std::bad_alloc&) {
-    return {ErrorCode::kResourceExhausted, "out of host memory"};
-  } catch (const std::exception& error) {
-    return {ErrorCode::kInternal, error.what()};
-  } catch (...) {
-    return {ErrorCode::kInternal, "unknown exception"};
+    try {
+      throw;
+    } catch (const Error& error) {
+      return {error.code(), error.what()};
+    } catch (const std::bad_alloc&) {
+      return {ErrorCode::kResourceExhausted, "out of host memory"};
+    } catch (const std::exception& error) {
+      return {ErrorCode::kInternal, error.what()};
+    } catch (...) {
+      return {ErrorCode::kInternal, "unknown exception"};
+    }
+  } catch (const std::bad_alloc&) {  // not even for the message
+    return {ErrorCode::kResourceExhausted, std::string(kNoMemory)};
   }
 }
 
@@ -83,7 +87,7 @@ std::vector<std::string> Manager::load_with(const std::string& id, const std::sh
   attempt->holds = holds;
   if (!enter(attempt)) return {};
   carry_out(*attempt);
-  return attempt->evicted;
+  return std::move(attempt->evicted);
 }
 
 void Manager::carry_out(LoadAttempt& attempt) {
@@ -114,13 +118,13 @@ std::shared_ptr<LoadAttempt> Manager::make_attempt(const std::string& id,
 }
 
 bool Manager::enter(const std::shared_ptr<LoadAttempt>& attempt) {
-  Aftermath after;
+  Duties after(*this);
   bool is_ours = false;
   {
     MutexLock lock(mutex_);
     is_ours = try_enter(attempt, after);
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
   return is_ours;
 }
 
@@ -131,8 +135,9 @@ bool Manager::try_enter(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& 
       record->current->owned += attempt->owned;
       attempt->lineage = record->current->lineage;
       record->current->last_used = clock_.now();
-      residency_.note(
-          after, {.type = EventType::kCacheHit, .model_id = attempt->model_id, .device = attempt->device});
+      residency_.note(after, [&] {
+        return Event{.type = EventType::kCacheHit, .model_id = attempt->model_id, .device = attempt->device};
+      });
       return false;
     }
     if (const std::shared_ptr<LoadAttempt> other = record->attempt) {
@@ -161,36 +166,42 @@ bool Manager::try_enter(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& 
 }
 
 void Manager::begin(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) {
-  auto& record = residency_.record(attempt->model_id);
-  record.type = attempt->model->type();
-  record.device = attempt->device;
-  record.attempt = attempt;
   std::uint64_t bytes = 0;
   std::uint64_t missing = 0;
   for (const ComponentSpec& spec : attempt->model->components()) bytes += spec.bytes;
   for (const auto& part : residency_.missing(*attempt)) missing += part.bytes;
-  residency_.note(after, {.type = EventType::kCacheMiss,
-                          .model_id = attempt->model_id,
-                          .device = attempt->device,
-                          .bytes = missing,
-                          .total_bytes = bytes});
-  residency_.note(after, {.type = EventType::kLoadStarted,
-                          .model_id = attempt->model_id,
-                          .device = attempt->device,
-                          .bytes = bytes});
+  std::string type = attempt->model->type();
+  auto& record = residency_.record(attempt->model_id);
+  // Nothing fails from here on.
+  record.type = std::move(type);
+  record.device = attempt->device;
+  record.attempt = attempt;
+  residency_.note(after, [&] {
+    return Event{.type = EventType::kCacheMiss,
+                 .model_id = attempt->model_id,
+                 .device = attempt->device,
+                 .bytes = missing,
+                 .total_bytes = bytes};
+  });
+  residency_.note(after, [&] {
+    return Event{.type = EventType::kLoadStarted,
+                 .model_id = attempt->model_id,
+                 .device = attempt->device,
+                 .bytes = bytes};
+  });
 }
 
 void Manager::admit(LoadAttempt& attempt) {
   bool ask_caches = true;
   for (Room room = Room::kMade; room != Room::kFits;) {
     const Capacity there = capacity(attempt.device);  // read at the moment of need, outside the lock
-    Aftermath after;
+    Duties after(*this);
     {
       MutexLock lock(mutex_);
       room = try_admit(attempt, there, ask_caches, after);
       if (room == Room::kPending) changed_.wait(mutex_);
     }
-    deliver(std::move(after));
+    deliver(std::move(static_cast<Aftermath&>(after)));
     if (room == Room::kCachesFirst) ask_caches = drop_caches(attempt.device, UINT64_MAX);
   }
 }
@@ -249,62 +260,62 @@ std::optional<std::size_t> Manager::next_to_read(const LoadAttempt& attempt) {
 }
 
 std::optional<Reservation> Manager::admit_image(const ComponentKey& key, std::uint64_t bytes) {
-  Aftermath after;
+  Duties after(*this);
   std::optional<Reservation> claim;
   {
     MutexLock lock(mutex_);
     claim = tier_.make_room(key, bytes, residency_.history(), policy_, after.images);
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
   return claim;
 }
 
+// Whatever happens: a component that is being read is settled.
 void Manager::read(const LoadAttempt& attempt, std::size_t index) {
   const std::shared_ptr<Component>& component = attempt.components[index];
-  const std::string name = label(component->key);
-  const std::uint64_t reserved = component->bytes;
   std::optional<Reservation> image_claim;
-  LoadControl control;
-  control.progress = [&](std::uint64_t done, std::uint64_t total) {
-    publish_progress(attempt, name, done, total);
-  };
-  control.cancelled = component->cancelled;
-  control.admit_image = [&](std::uint64_t bytes) {
-    image_claim = admit_image(component->key, bytes);
-    return image_claim.has_value();
-  };
-  {
-    MutexLock lock(mutex_);
-    control.image = tier_.find(component->key);
-  }
-  const bool from_image = control.image != nullptr;
+  bool from_image = false;
   const auto started = clock_.now();
   std::shared_ptr<LoadedComponent> loaded;
   std::uint64_t bytes = 0;
   std::optional<Failure> failure;
   try {
+    const std::string name = label(component->key);
+    LoadControl control;
+    control.progress = [&](std::uint64_t done, std::uint64_t total) {
+      publish_progress(attempt, name, done, total);
+    };
+    control.cancelled = component->cancelled;
+    control.admit_image = [&](std::uint64_t image_bytes) {
+      image_claim = admit_image(component->key, image_bytes);
+      return image_claim.has_value();
+    };
+    {
+      MutexLock lock(mutex_);
+      control.image = tier_.find(component->key);
+    }
+    from_image = control.image != nullptr;
     loaded = managed(attempt.device).host->load(*attempt.model, index, attempt.device, control);
     if (!loaded) throw Error(ErrorCode::kInternal, name + ": the model loaded nothing and said nothing");
     bytes = loaded->bytes();
+    if (bytes > component->bytes) {
+      base::log(base::LogLevel::kWarning, "core",
+                fmt::format("{} occupies {}, more than the {} reserved for it", name,
+                            base::format_bytes(bytes), base::format_bytes(component->bytes)));
+    }
   } catch (...) {
     failure = current_failure();
     loaded.reset();
   }
-  control.image.reset();
-  if (bytes > reserved) {
-    base::log(base::LogLevel::kWarning, "core",
-              fmt::format("{} occupies {}, more than the {} reserved for it", name, base::format_bytes(bytes),
-                          base::format_bytes(reserved)));
-  }
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
-    if (loaded)
+    if (loaded) {
       note_arrival(attempt, *component, *loaded, from_image, started, std::move(image_claim), after);
+    }
     residency_.settle(component, std::move(loaded), bytes, std::move(failure), after);
     changed_.notify_all();
   }
-  deliver(std::move(after));
 }
 
 void Manager::note_arrival(const LoadAttempt& attempt, const Component& component, LoadedComponent& loaded,
@@ -312,51 +323,61 @@ void Manager::note_arrival(const LoadAttempt& attempt, const Component& componen
                            std::optional<Reservation> image_claim, Aftermath& after) {
   const auto now = clock_.now();
   const std::chrono::duration<double> took = now - started;
-  residency_.history().loaded(component.key, component.bytes, from_image, took.count(), now);
-  if (image_claim) {
-    if (auto image = loaded.take_image()) {
-      tier_.keep(component.key, std::move(image), std::move(*image_claim), after.images);
+  try {
+    residency_.history().loaded(component.key, component.bytes, from_image, took.count(), now);
+    if (image_claim) {
+      if (auto image = loaded.take_image()) {
+        tier_.keep(component.key, std::move(image), std::move(*image_claim), after.images);
+      }
     }
+  } catch (const std::bad_alloc&) {  // then nothing was learnt, or no image is kept
   }
   if (!from_image) return;
-  residency_.note(after, {.type = EventType::kPromoted,
-                          .model_id = attempt.model_id,
-                          .device = attempt.device,
-                          .component = label(component.key),
-                          .bytes = component.bytes,
-                          .seconds = took.count()});
+  residency_.note(after, [&] {
+    return Event{.type = EventType::kPromoted,
+                 .model_id = attempt.model_id,
+                 .device = attempt.device,
+                 .component = label(component.key),
+                 .bytes = component.bytes,
+                 .seconds = took.count()};
+  });
 }
 
 void Manager::publish_progress(const LoadAttempt& attempt, const std::string& component, std::uint64_t done,
                                std::uint64_t total) {
   if (events_ == nullptr) return;
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
-    residency_.note(after, {.type = EventType::kLoadProgress,
-                            .model_id = attempt.model_id,
-                            .device = attempt.device,
-                            .component = component,
-                            .bytes = done,
-                            .total_bytes = total});
+    residency_.note(after, [&] {
+      return Event{.type = EventType::kLoadProgress,
+                   .model_id = attempt.model_id,
+                   .device = attempt.device,
+                   .component = component,
+                   .bytes = done,
+                   .total_bytes = total};
+    });
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
 }
 
 void Manager::finish(LoadAttempt& attempt, std::optional<Failure> failure) {
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
-    if (!failure && attempt.cancelled) failure = cancellation(attempt);
-    residency_.finish(attempt, std::move(failure), after);
+    try {
+      if (!failure && attempt.cancelled) failure = cancellation(attempt);
+      residency_.finish(attempt, std::move(failure), after);
+    } catch (...) {
+      residency_.finish(attempt, current_failure(), after);
+    }
     changed_.notify_all();
   }
-  deliver(std::move(after));
 }
 
 void Manager::record_failure(const std::string& id, const Model& model, base::DeviceId device,
                              const Failure& failure) {
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
     auto& record = residency_.record(id);
@@ -366,15 +387,16 @@ void Manager::record_failure(const std::string& id, const Model& model, base::De
     }
     record.error = failure.message;
     record.error_code = failure.code;
-    residency_.note(
-        after,
-        {.type = EventType::kLoadFailed, .model_id = id, .device = device, .message = failure.message});
+    residency_.note(after, [&] {
+      return Event{
+          .type = EventType::kLoadFailed, .model_id = id, .device = device, .message = failure.message};
+    });
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
 }
 
 void Manager::cancel_load(const std::string& id) {
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
     auto* record = residency_.find(id);
@@ -382,7 +404,7 @@ void Manager::cancel_load(const std::string& id) {
     residency_.cancel(*record->attempt, after);
     changed_.notify_all();
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
 }
 
 }  // namespace greenroom::core

@@ -25,6 +25,15 @@ constexpr std::uint64_t kWorthTrimming = 32ull << 20;
 constexpr std::chrono::milliseconds kFirstPoll{1};
 constexpr std::chrono::milliseconds kLongestPoll{50};
 
+// For where nothing may fail: without memory for it there is no line in the log.
+template <typename Words>
+void log_warning(const Words& words) noexcept {
+  try {
+    base::log(base::LogLevel::kWarning, "core", words());
+  } catch (const std::exception&) {
+  }
+}
+
 }  // namespace
 
 Capacity Manager::capacity(base::DeviceId device) const {
@@ -113,11 +122,13 @@ void Manager::evict(const std::shared_ptr<Component>& component, const std::stri
                     Aftermath& after) {
   residency_.evict(component, reason, after);
   if (!tier_.has(component->key)) return;
-  residency_.note(after, {.type = EventType::kDemoted,
-                          .device = component->key.device,
-                          .component = label(component->key),
-                          .bytes = component->bytes,
-                          .cause = reason});
+  residency_.note(after, [&] {
+    return Event{.type = EventType::kDemoted,
+                 .device = component->key.device,
+                 .component = label(component->key),
+                 .bytes = component->bytes,
+                 .cause = reason};
+  });
 }
 
 void Manager::record_decision(const Demand& demand, const Weighing& weighing, const std::string& bound_by,
@@ -180,21 +191,25 @@ std::uint64_t Manager::trim(base::DeviceId device) {
 }
 
 std::uint64_t Manager::sweep(std::chrono::nanoseconds idle_timeout) {
-  Aftermath after;
+  Duties after(*this);
   std::uint64_t bytes = 0;
   {
     MutexLock lock(mutex_);
     bytes = residency_.sweep(idle_timeout, after);
     std::map<base::DeviceId, std::uint64_t> freed;
-    for (const auto& component : after.doomed) freed[component->key.device] += component->bytes;
-    for (const auto& [device, part] : freed) {
-      residency_.note(after, {.type = EventType::kAutoCleanup,
-                              .device = device,
-                              .bytes = part,
-                              .cause = "nobody used it for its keep-alive time"});
+    after.doomed.for_each([&](const auto& component) { freed[component->key.device] += component->bytes; });
+    for (const auto& entry : freed) {
+      const base::DeviceId device = entry.first;
+      const std::uint64_t part = entry.second;
+      residency_.note(after, [&] {
+        return Event{.type = EventType::kAutoCleanup,
+                     .device = device,
+                     .bytes = part,
+                     .cause = "nobody used it for its keep-alive time"};
+      });
     }
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
   return bytes;
 }
 
@@ -204,7 +219,7 @@ std::uint64_t Manager::relieve(base::DeviceId device, std::uint64_t bytes, const
   if (bytes > 0 && cached > 0 && drop_caches(device, bytes)) {
     freed = cached - std::min(cached, managed(device).ledger.totals().cache);
   }
-  Aftermath after;
+  Duties after(*this);
   {
     MutexLock lock(mutex_);
     if (device.kind == base::DeviceKind::kCpu && freed < bytes) {
@@ -228,59 +243,72 @@ std::uint64_t Manager::relieve(base::DeviceId device, std::uint64_t bytes, const
     }
     if (!weighing.decision.evict.empty()) record_decision(demand, weighing, "", std::move(unloaded));
     if (freed > 0) {
-      residency_.note(after,
-                      {.type = EventType::kAutoCleanup, .device = device, .bytes = freed, .cause = reason});
+      residency_.note(after, [&] {
+        return Event{.type = EventType::kAutoCleanup, .device = device, .bytes = freed, .cause = reason};
+      });
     }
   }
-  deliver(std::move(after));
+  deliver(std::move(static_cast<Aftermath&>(after)));
   return freed;
 }
 
-void Manager::deliver(Aftermath after) {
+void Manager::deliver(Aftermath after) noexcept {
   after.images.clear();
-  std::map<base::DeviceId, std::vector<std::shared_ptr<Component>>> by_device;
-  for (auto& component : after.doomed) by_device[component->key.device].push_back(std::move(component));
-  for (const auto& [device, doomed] : by_device) free_departed(device, doomed, after.events);
+  while (!after.doomed.empty()) {
+    const base::DeviceId device = after.doomed.front().key.device;
+    Chain<Component> here, elsewhere;
+    while (!after.doomed.empty()) {
+      auto component = after.doomed.pop();
+      (component->key.device == device ? here : elsewhere).push(std::move(component));
+    }
+    after.doomed = std::move(elsewhere);
+    free_departed(device, here, after);
+  }
   after.retired.clear();  // after the weights they name
   if (events_ == nullptr) return;
-  for (const Event& event : after.events) events_->publish(event);
+  for (const Event& event : after.events) {
+    try {
+      events_->publish(event);
+    } catch (const std::exception& error) {
+      log_warning([&] { return std::string(error.what()); });
+    }
+  }
 }
 
-void Manager::free_departed(base::DeviceId device, const std::vector<std::shared_ptr<Component>>& doomed,
-                            std::vector<Event>& events) {
+void Manager::free_departed(base::DeviceId device, const Chain<Component>& doomed, Aftermath& after) {
   Managed& here = managed(device);
   std::uint64_t freed = 0;
-  for (const auto& component : doomed) freed += component->bytes;
+  doomed.for_each([&](const auto& component) { freed += component->bytes; });
   const auto before = here.host->read();
   const bool provable = before && before->is_exact && before->ours;
   const ReturnBaseline baseline =
       provable ? return_baseline(*before, here.ledger.totals().used()) : ReturnBaseline();
-  for (const auto& component : doomed) here.host->free(std::move(component->loaded));
+  doomed.for_each([&](const auto& component) { here.host->free(std::move(component->loaded)); });
   if (provable || freed >= kWorthTrimming) here.host->drop_caches();
   const auto started = clock_.now();
   const std::uint64_t missing = provable ? await_return(here, baseline, freed) : 0;
-  for (const auto& component : doomed) component->claim.release();
-  Aftermath after;
+  const std::chrono::duration<double> waited = clock_.now() - started;
+  doomed.for_each([](const auto& component) { component->claim.release(); });
+  const auto complaint = [&] {
+    return fmt::format("{} of the {} freed did not come back within {:.1f} s", base::format_bytes(missing),
+                       base::format_bytes(freed), waited.count());
+  };
   {
     MutexLock lock(mutex_);
     residency_.departed(doomed);
     if (missing > 0) {
-      const std::chrono::duration<double> waited = clock_.now() - started;
-      residency_.note(after, {.type = EventType::kMemoryMissing,
-                              .device = device,
-                              .bytes = missing,
-                              .total_bytes = freed,
-                              .seconds = waited.count(),
-                              .message = fmt::format("{} of the {} freed did not come back within {:.1f} s",
-                                                     base::format_bytes(missing), base::format_bytes(freed),
-                                                     waited.count())});
+      residency_.note(after, [&] {
+        return Event{.type = EventType::kMemoryMissing,
+                     .device = device,
+                     .bytes = missing,
+                     .total_bytes = freed,
+                     .seconds = waited.count(),
+                     .message = complaint()};
+      });
     }
     changed_.notify_all();
   }
-  for (Event& event : after.events) {
-    base::log(base::LogLevel::kWarning, "core", base::to_string(device) + ": " + event.message);
-    events.push_back(std::move(event));
-  }
+  if (missing > 0) log_warning([&] { return base::to_string(device) + ": " + complaint(); });
 }
 
 std::uint64_t Manager::await_return(const Managed& device, const ReturnBaseline& baseline,

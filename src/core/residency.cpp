@@ -5,11 +5,10 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <new>
 #include <numeric>
 #include <set>
 #include <utility>
-
-#include "core/recovery.h"
 
 namespace greenroom::core {
 namespace {
@@ -17,31 +16,7 @@ namespace {
 using TimePoint = base::Clock::TimePoint;
 using ComponentPtr = std::shared_ptr<Component>;
 
-ComponentState visible_state(const Component& component) {
-  switch (component.state) {
-    case Component::State::kReserved:
-    case Component::State::kReading:
-      return ComponentState::kLoading;
-    case Component::State::kResident:
-      return ComponentState::kResident;
-    case Component::State::kGone:
-      break;
-  }
-  return ComponentState::kFreeing;
-}
-
-ComponentInfo info_of(const Component& component) {
-  ComponentInfo info{component.key.kind,   component.key.file, component.key.variant,
-                     component.key.device, component.bytes,    visible_state(component)};
-  std::set<std::string> ids;
-  for (const auto& [id, count] : component.holders) ids.insert(id);
-  for (const auto& [id, count] : component.wanted_by) ids.insert(id);
-  info.holders.assign(ids.begin(), ids.end());
-  info.leases = component.leases;
-  return info;
-}
-
-void add(Names& names, const std::string& id) {
+void count_in(Names& names, const std::string& id) {
   ++names[id];
 }
 
@@ -51,13 +26,13 @@ void remove(Names& names, const std::string& id) {
   if (--found->second == 0) names.erase(found);
 }
 
-std::uint64_t total_bytes(const std::vector<ComponentPtr>& components) {
-  std::set<const Component*> seen;
-  std::uint64_t bytes = 0;
-  for (const auto& component : components) {
-    if (seen.insert(component.get()).second) bytes += component->bytes;
+// Without memory for it, `instead`, which needs none.
+void assign(std::string& text, std::string_view value, std::string_view instead) noexcept {
+  try {
+    text = value;
+  } catch (const std::bad_alloc&) {
+    text = instead;
   }
-  return bytes;
 }
 
 }  // namespace
@@ -107,16 +82,27 @@ std::vector<Residency::Missing> Residency::missing(const LoadAttempt& attempt) c
 void Residency::join(LoadAttempt& attempt, const std::vector<Missing>& missing,
                      std::vector<Reservation> claims) {
   assert(missing.size() == claims.size());
+  std::vector<ComponentPtr> fresh;
+  fresh.reserve(missing.size());
   for (std::size_t i = 0; i < missing.size(); ++i) {
     const ComponentKey& key = attempt.keys[missing[i].index];
-    const auto component = std::make_shared<Component>(key, std::move(claims[i]));
-    component->uses = history_.counter(key, clock_.now());
-    components_.emplace(key, component);
+    fresh.push_back(std::make_shared<Component>(key, std::move(claims[i])));
+    fresh.back()->uses = history_.counter(key, clock_.now());
   }
-  for (const ComponentKey& key : attempt.keys) {
-    const ComponentPtr& component = components_.at(key);
-    add(component->wanted_by, attempt.model_id);
-    attempt.components.push_back(component);
+  attempt.components.reserve(attempt.keys.size());
+  departing_.reserve(departing_.size() + components_.size() + fresh.size());  // nobody waits for room to go
+  try {
+    for (const ComponentPtr& component : fresh) components_.emplace(component->key, component);
+    for (const ComponentKey& key : attempt.keys) {
+      const ComponentPtr& component = components_.at(key);
+      count_in(component->wanted_by, attempt.model_id);
+      attempt.components.push_back(component);
+    }
+  } catch (...) {
+    for (const ComponentPtr& component : attempt.components) remove(component->wanted_by, attempt.model_id);
+    attempt.components.clear();
+    for (const ComponentPtr& component : fresh) components_.erase(component->key);
+    throw;
   }
   attempt.interested = true;
 }
@@ -145,23 +131,12 @@ void Residency::cancel(LoadAttempt& attempt, Aftermath& after) {
 }
 
 void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, Aftermath& after) {
-  ModelRecord& record = models_.at(attempt.model_id);
-  record.attempt.reset();
-  attempt.done = true;
-  attempt.failure = std::move(failure);
-  if (attempt.failure) {
-    drop_interest(attempt, after);
-    record.error = attempt.failure->code == base::ErrorCode::kCancelled ? "" : attempt.failure->message;
-    record.error_code = attempt.failure->code;
-    note(after, {.type = EventType::kLoadFailed,
-                 .model_id = attempt.model_id,
-                 .device = attempt.device,
-                 .message = attempt.failure->message});
-    forget_if_empty(attempt.model_id);
+  if (failure) {
+    finish_failed(attempt, std::move(*failure), after);
     return;
   }
-
-  auto fresh = std::make_shared<Composition>();
+  ModelRecord& record = models_.at(attempt.model_id);
+  const auto fresh = std::make_shared<Composition>();
   fresh->model_id = attempt.model_id;
   fresh->model = attempt.model;
   fresh->device = attempt.device;
@@ -169,22 +144,47 @@ void Residency::finish(LoadAttempt& attempt, std::optional<Failure> failure, Aft
   fresh->pins = attempt.pins;
   fresh->holds = attempt.holds + (record.current ? record.current->holds : 0);
   fresh->owned = attempt.owned + (record.current ? record.current->owned : 0);
-  fresh->lineage = attempt.lineage = record.current ? record.current->lineage : ++lineages_;
   fresh->last_used = clock_.now();
-  for (const ComponentPtr& component : fresh->components) ++component->members;
   update_holding(*fresh);
+  // Nothing fails from here on.
+  fresh->lineage = attempt.lineage = record.current ? record.current->lineage : ++lineages_;
+  record.attempt.reset();
+  attempt.done = true;
+  for (const ComponentPtr& component : fresh->components) ++component->members;
   set_pinned(*fresh, settings(attempt.model_id).pin);
   drop_interest(attempt, after);
   record.error.clear();
-  const std::shared_ptr<Composition> current = fresh;
-  if (const auto old = std::exchange(record.current, std::move(fresh))) retire(record, old, after);
-  if (current->holds == 0) leave_idle(*current);
+  if (const auto old = std::exchange(record.current, fresh)) retire(record, old, after);
+  if (fresh->holds == 0) leave_idle(*fresh);
   const std::chrono::duration<double> took = clock_.now() - attempt.started;
-  note(after, {.type = EventType::kLoadCompleted,
-               .model_id = attempt.model_id,
-               .device = attempt.device,
-               .bytes = total_bytes(attempt.components),
-               .seconds = took.count()});
+  note(after, [&] {
+    return Event{.type = EventType::kLoadCompleted,
+                 .model_id = attempt.model_id,
+                 .device = attempt.device,
+                 .bytes = total_bytes(attempt.components),
+                 .seconds = took.count()};
+  });
+}
+
+void Residency::finish_failed(LoadAttempt& attempt, Failure failure, Aftermath& after) {
+  ModelRecord& record = models_.at(attempt.model_id);
+  record.attempt.reset();
+  attempt.done = true;
+  attempt.failure = std::move(failure);
+  drop_interest(attempt, after);
+  if (attempt.failure->code == base::ErrorCode::kCancelled) {
+    record.error.clear();
+  } else {
+    assign(record.error, attempt.failure->message, kNoMemory);
+  }
+  record.error_code = attempt.failure->code;
+  note(after, [&] {
+    return Event{.type = EventType::kLoadFailed,
+                 .model_id = attempt.model_id,
+                 .device = attempt.device,
+                 .message = attempt.failure->message};
+  });
+  forget_if_empty(attempt.model_id);
 }
 
 void Residency::settle(const ComponentPtr& component, std::shared_ptr<LoadedComponent> loaded,
@@ -205,7 +205,7 @@ void Residency::settle(const ComponentPtr& component, std::shared_ptr<LoadedComp
     components_.erase(component->key);
   } else if (cancelled) {
     component->state = Component::State::kGone;
-    after.doomed.push_back(component);
+    after.doomed.push(component);
   } else {
     component->state = Component::State::kResident;
   }
@@ -222,7 +222,12 @@ void Residency::touch(const std::string& id) {
 
 void Residency::add_hold(Composition& composition) {
   ++composition.holds;
-  update_holding(composition);
+  try {
+    update_holding(composition);
+  } catch (...) {
+    --composition.holds;
+    throw;
+  }
 }
 
 void Residency::take_hold(ModelRecord& record, bool keep, Aftermath& after) {
@@ -253,19 +258,26 @@ void Residency::retire_if_unwanted(ModelRecord& record, Aftermath& after) {
   retire_current(record, "it is not to be kept alive when idle", after);
 }
 
-void Residency::retire_current(ModelRecord& record, const std::string& cause, Aftermath& after) {
-  note(after, {.type = EventType::kUnloadStarted,
-               .model_id = record.current->model_id,
-               .device = record.device,
-               .bytes = total_bytes(record.current->components),
-               .cause = cause});
-  record.current->unload_cause = cause;
+void Residency::retire_current(ModelRecord& record, std::string_view cause, Aftermath& after) {
+  note(after, [&] {
+    return Event{.type = EventType::kUnloadStarted,
+                 .model_id = record.current->model_id,
+                 .device = record.device,
+                 .bytes = total_bytes(record.current->components),
+                 .cause = std::string(cause)};
+  });
+  assign(record.current->unload_cause, cause, "");
   retire(record, std::exchange(record.current, nullptr), after);
 }
 
 std::uint64_t Residency::sweep(std::chrono::nanoseconds idle_timeout, Aftermath& after) {
   const TimePoint now = clock_.now();
-  const std::size_t before = after.doomed.size();
+  const auto doomed_bytes = [&] {
+    std::uint64_t bytes = 0;
+    after.doomed.for_each([&](const ComponentPtr& component) { bytes += component->bytes; });
+    return bytes;
+  };
+  const std::uint64_t before = doomed_bytes();
   std::vector<std::string> ids;
   for (const auto& [id, record] : models_) {
     if (record.current && record.current->holds == 0 && record.current->leases == 0 && !record.attempt)
@@ -284,9 +296,7 @@ std::uint64_t Residency::sweep(std::chrono::nanoseconds idle_timeout, Aftermath&
       left_over.push_back(component);
   }
   for (const ComponentPtr& component : left_over) evict(component, "swept", after);
-  std::uint64_t bytes = 0;
-  for (std::size_t i = before; i < after.doomed.size(); ++i) bytes += after.doomed[i]->bytes;
-  return bytes;
+  return doomed_bytes() - before;
 }
 
 void Residency::configure(const std::string& id, const ModelSettings& wanted, Aftermath& after) {
@@ -335,18 +345,25 @@ void Residency::finish_retired(const std::shared_ptr<Composition>& composition, 
   }
   ModelRecord& record = models_.at(composition->model_id);
   --record.draining;
-  after.retired.push_back(composition);
+  after.retired.push(composition);
   if (record.current || record.draining > 0) return;
-  note(after, {.type = EventType::kUnloadCompleted,
-               .model_id = composition->model_id,
-               .device = composition->device,
-               .bytes = total_bytes(composition->components),
-               .cause = composition->unload_cause});
+  note(after, [&] {
+    return Event{.type = EventType::kUnloadCompleted,
+                 .model_id = composition->model_id,
+                 .device = composition->device,
+                 .bytes = total_bytes(composition->components),
+                 .cause = composition->unload_cause};
+  });
 }
 
 void Residency::pin(Composition& composition, const std::vector<std::size_t>& pinned) {
   ++composition.leases;
-  update_holding(composition);
+  try {
+    update_holding(composition);
+  } catch (...) {
+    --composition.leases;
+    throw;
+  }
   for (const std::size_t index : pinned) ++composition.components[index]->leases;
 }
 
@@ -375,14 +392,19 @@ void Residency::end_use(Composition& composition, Aftermath& after) {
 void Residency::update_holding(Composition& composition) {
   const bool holding = composition.leases > 0 || composition.holds > 0;
   if (holding == composition.holding) return;
-  composition.holding = holding;
-  for (const ComponentPtr& component : composition.components) {
-    if (holding) {
-      add(component->holders, composition.model_id);
-    } else {
-      remove(component->holders, composition.model_id);
+  const auto& components = composition.components;
+  std::size_t done = 0;
+  try {
+    for (; holding && done < components.size(); ++done) {
+      count_in(components[done]->holders, composition.model_id);
     }
+  } catch (...) {
+    while (done > 0) remove(components[--done]->holders, composition.model_id);
+    throw;
   }
+  composition.holding = holding;
+  if (holding) return;
+  for (const ComponentPtr& component : components) remove(component->holders, composition.model_id);
 }
 
 void Residency::let_go(const ComponentPtr& component, Aftermath& after) {
@@ -393,27 +415,7 @@ void Residency::take_out(const ComponentPtr& component, Aftermath& after) {
   component->state = Component::State::kGone;
   components_.erase(component->key);
   departing_.push_back(component);
-  after.doomed.push_back(component);
-}
-
-std::vector<ComponentPtr> Residency::residents(base::DeviceId device) const {
-  std::vector<ComponentPtr> result;
-  for (const auto& [key, component] : components_) {
-    if (key.device == device && component->state == Component::State::kResident) result.push_back(component);
-  }
-  return result;
-}
-
-std::vector<std::string> Residency::models_with(const Component& component) const {
-  std::vector<std::string> ids;
-  for (const auto& [id, record] : models_) {
-    if (!record.current) continue;
-    const auto& parts = record.current->components;
-    const bool consists_of_it =
-        std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return part.get() == &component; });
-    if (consists_of_it) ids.push_back(id);
-  }
-  return ids;
+  after.doomed.push(component);
 }
 
 std::string Residency::idle_cause(const std::string& reason, TimePoint since) const {
@@ -424,25 +426,31 @@ std::string Residency::idle_cause(const std::string& reason, TimePoint since) co
 void Residency::evict(const ComponentPtr& component, const std::string& reason, Aftermath& after) {
   assert(component->evictable());
   const std::string cause = idle_cause(reason, component->last_used);
-  note(after, {.type = EventType::kEvicted,
-               .device = component->key.device,
-               .component = label(component->key),
-               .bytes = component->bytes,
-               .cause = cause});
+  note(after, [&] {
+    return Event{.type = EventType::kEvicted,
+                 .device = component->key.device,
+                 .component = label(component->key),
+                 .bytes = component->bytes,
+                 .cause = cause};
+  });
   take_out(component, after);
   for (auto it = models_.begin(); it != models_.end() && component->members > 0;) {
-    auto& [id, record] = *it++;
+    const std::string& id = it->first;
+    ModelRecord& record = it->second;
+    ++it;
     if (!record.current) continue;
     const auto& parts = record.current->components;
     if (std::find(parts.begin(), parts.end(), component) == parts.end()) continue;
     for (const ComponentPtr& part : parts) --part->members;
-    note(after, {.type = EventType::kUnloadCompleted,
-                 .model_id = id,
-                 .device = record.device,
-                 .cause = fmt::format("{} was evicted {}", label(component->key), cause)});
-    after.retired.push_back(std::move(record.current));
+    note(after, [&] {
+      return Event{.type = EventType::kUnloadCompleted,
+                   .model_id = id,
+                   .device = record.device,
+                   .cause = fmt::format("{} was evicted {}", label(component->key), cause)};
+    });
+    after.retired.push(std::move(record.current));
     record.current.reset();
-    forget_if_empty(std::string(id));
+    forget_if_empty(id);
   }
 }
 
@@ -452,11 +460,11 @@ bool Residency::is_departing(base::DeviceId device, bool with_reads) const {
   });
 }
 
-void Residency::departed(const std::vector<ComponentPtr>& components) {
-  for (const ComponentPtr& component : components) std::erase(departing_, component);
+void Residency::departed(const Chain<Component>& components) {
+  components.for_each([&](const ComponentPtr& component) { std::erase(departing_, component); });
 }
 
-void Residency::note(Aftermath& after, Event event) {
+void Residency::add(Aftermath& after, Event event) {
   event.sequence = ++sequence_;
   event.time = clock_.wall_now();
   const ModelRecord* record = event.model_type.empty() ? find(event.model_id) : nullptr;
@@ -464,52 +472,16 @@ void Residency::note(Aftermath& after, Event event) {
   after.events.push_back(std::move(event));
 }
 
-ModelInfo Residency::info(const std::string& id, const ModelRecord& record) const {
-  ModelInfo info{.id = id, .type = record.type, .device = record.device, .status = record.status()};
-  info.error = record.error;
-  if (!record.error.empty()) {
-    info.error_code = base::error_code_name(record.error_code);
-    info.remedy = remedy_for(record.error_code);
-  }
-  if (record.attempt) info.waiting = 1 + record.attempt->joiners;
-  if (!record.current) return info;
-  info.holds = record.current->holds;
-  info.leases = record.current->leases;
-  info.bytes = total_bytes(record.current->components);
-  info.last_used = record.current->last_used;
-  for (const ComponentPtr& component : record.current->components) {
-    info.components.push_back(info_of(*component));
-  }
-  return info;
-}
-
-std::vector<ModelInfo> Residency::models() const {
-  std::vector<ModelInfo> result;
-  for (const auto& [id, record] : models_) result.push_back(info(id, record));
-  return result;
-}
-
-std::vector<ComponentInfo> Residency::components(base::DeviceId device) const {
-  std::vector<ComponentInfo> result;
-  for (const auto& [key, component] : components_) {
-    if (key.device == device) result.push_back(info_of(*component));
-  }
-  for (const ComponentPtr& component : departing_) {
-    if (component->key.device == device) result.push_back(info_of(*component));
-  }
-  return result;
-}
-
 Aftermath Residency::clear() {
   Aftermath after;
   for (auto& [key, component] : components_) {
     assert(component->leases == 0 && component->wanted_by.empty());
     component->state = Component::State::kGone;
-    after.doomed.push_back(component);
+    after.doomed.push(component);
   }
   components_.clear();
   for (auto& [id, record] : models_) {
-    if (record.current) after.retired.push_back(std::move(record.current));
+    if (record.current) after.retired.push(std::move(record.current));
   }
   models_.clear();
   return after;

@@ -6,15 +6,18 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "core/chain.h"
 #include "core/component.h"
 #include "core/event.h"
 #include "core/history.h"
@@ -31,6 +34,9 @@ struct Failure {
 
   [[noreturn]] void raise() const { throw base::Error(code, message); }
 };
+
+// Short enough to need no memory of its own.
+inline constexpr std::string_view kNoMemory = "out of memory";
 
 // Model ids, each with how often it counts.
 using Names = std::map<std::string, int>;
@@ -77,6 +83,7 @@ struct Component {
   // Belong to whoever moved it to kGone from then on; read without the lock by those who pin it.
   Reservation claim;
   std::shared_ptr<LoadedComponent> loaded;
+  std::shared_ptr<Component> next;  // of those that are freed together
 };
 
 // What a lease of each stage pins: indexes into Model::components(), sorted, each once. Immutable.
@@ -109,6 +116,7 @@ struct Composition {
   std::string unload_cause;          // why it was retired
   bool retired = false;  // no longer the current form: its components go when `leases` reaches zero
   std::shared_ptr<Composition> self;  // of a retired one: its last leases keep it
+  std::shared_ptr<Composition> next;  // of those that ended together
 };
 
 // One load of a model under way, shared by all who asked for the same. The first fields do not change.
@@ -133,11 +141,13 @@ struct LoadAttempt {
   std::vector<std::string> evicted;  // labels of what went for it
 };
 
+// Of the components, each once.
+std::uint64_t total_bytes(const std::vector<std::shared_ptr<Component>>& components);
+
 // What is left to do once the lock is given back: memory to free, then events to publish.
 struct Aftermath {
-  std::vector<std::shared_ptr<Component>> doomed;
-  std::vector<std::shared_ptr<Composition>>
-      retired;  // their last reference may be here: destroyed outside the lock
+  Chain<Component> doomed;
+  Chain<Composition> retired;  // their last reference may be here: destroyed outside the lock
   std::vector<std::shared_ptr<HostImage>> images;  // dropped from the host tier; the same
   std::vector<Event> events;
 };
@@ -171,6 +181,9 @@ class Residency {
   const ModelRecord* find(const std::string& id) const;
   void forget_if_empty(const std::string& id);
 
+  // Whatever throws here, for want of memory, leaves the tables as they were, but for the failure of a load
+  // in finish(), cancel() and settle(), which do not throw; nor does what ends a use or frees.
+  //
   // A load's way. `missing` says what admission has to reserve, each component once; `join` takes the claims
   // (one per missing one, in that order) and registers the load with all its components; `finish` ends the
   // load, for better (no failure: its model becomes current) or worse.
@@ -194,7 +207,7 @@ class Residency {
   void take_hold(ModelRecord& record, bool keep, Aftermath& after);
   // The model has no current composition from now on; what it consisted of goes when its leases have
   // returned. `cause`: empty when somebody asked for it.
-  void retire_current(ModelRecord& record, const std::string& cause, Aftermath& after);
+  void retire_current(ModelRecord& record, std::string_view cause, Aftermath& after);
   // Frees what has been idle for its keep-alive time (`idle_timeout` where the model has none of its own).
   // Returns the bytes.
   std::uint64_t sweep(std::chrono::nanoseconds idle_timeout, Aftermath& after);
@@ -217,10 +230,17 @@ class Residency {
   // Is memory of the device about to come back? `with_reads`: also when a cancelled read has to end first.
   bool is_departing(base::DeviceId device, bool with_reads) const;
   // The memory of these is free.
-  void departed(const std::vector<std::shared_ptr<Component>>& components);
+  void departed(const Chain<Component>& components);
 
-  // Adds the event to the aftermath, with its model's type, numbered and stamped.
-  void note(Aftermath& after, Event event);
+  // Adds the event that `make` gives, with its model's type, numbered and stamped. One that there is no
+  // memory for is lost: the books are more important.
+  template <typename Make>
+  void note(Aftermath& after, const Make& make) noexcept {
+    try {
+      add(after, make());
+    } catch (const std::exception&) {
+    }
+  }
   std::uint64_t sequence() const { return sequence_; }
 
   ModelInfo info(const std::string& id, const ModelRecord& record) const;
@@ -234,6 +254,8 @@ class Residency {
   Aftermath clear();
 
  private:
+  void add(Aftermath& after, Event event);
+  void finish_failed(LoadAttempt& attempt, Failure failure, Aftermath& after);
   void drop_interest(LoadAttempt& attempt, Aftermath& after);
   void update_holding(Composition& composition);
   void set_pinned(Composition& composition, bool pinned);
