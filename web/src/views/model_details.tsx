@@ -77,10 +77,17 @@ function DeviceChoice({ model }: { model: Model }) {
   );
 }
 
-function Switch(props: { label: string; hint: string; on: boolean; onChange: (on: boolean) => void }) {
+// Shows what was chosen until the daemon has answered: what it tells of the model meanwhile may be older.
+function Switch(props: { label: string; hint: string; on: boolean; onChange: (on: boolean) => Promise<void> }) {
+  const chosen = useSignal<boolean | null>(null);
+  const choose = async (on: boolean): Promise<void> => {
+    chosen.value = on;
+    await props.onChange(on);
+    chosen.value = null;
+  };
   return (
     <label class="check">
-      <input type="checkbox" checked={props.on} onChange={(event) => props.onChange(event.currentTarget.checked)} />
+      <input type="checkbox" checked={chosen.value ?? props.on} onChange={(event) => void choose(event.currentTarget.checked)} />
       <span>
         {props.label}
         <small class="muted">{props.hint}</small>
@@ -159,12 +166,12 @@ export function ModelDetails({ model }: { model: Model }) {
       <div class="grid">
         <KeepAlive model={model} />
         <DeviceChoice model={model} />
-        <Switch label={texts.pin} hint={texts.pinHelp} on={model.pinned} onChange={(pinned) => void change(model, { pinned })} />
+        <Switch label={texts.pin} hint={texts.pinHelp} on={model.pinned} onChange={(pinned) => change(model, { pinned })} />
         <Switch
           label={texts.baseline}
           hint={texts.baselineHelp}
           on={model.baseline}
-          onChange={(baseline) => void change(model, { baseline })}
+          onChange={(baseline) => change(model, { baseline })}
         />
       </div>
       <dl class="inline">
