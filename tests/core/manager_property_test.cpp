@@ -1,6 +1,8 @@
 // Random operations on one to four budgeted devices by sixteen threads: at every look the ledger equals what
 // is resident, no budget is exceeded, nothing pinned has gone, and in the end everything is zero.
+#include <algorithm>
 #include <barrier>
+#include <cstdlib>
 #include <deque>
 #include <random>
 
@@ -15,6 +17,12 @@ constexpr int kOperations = 20'000;  // of one seed, all threads together
 #else
 constexpr int kOperations = 250'000;
 #endif
+// $GREENROOM_PROPERTY_OPERATIONS: of one seed, for a longer run.
+int operations() {
+  const char* wanted = std::getenv("GREENROOM_PROPERTY_OPERATIONS");
+  return wanted != nullptr ? std::max(1000, std::atoi(wanted)) : kOperations;
+}
+
 constexpr int kThreads = 16;
 constexpr int kRounds = 25;
 constexpr std::uint64_t kBudget = 1000;
@@ -184,17 +192,17 @@ class ManagerPropertyTest : public ::testing::TestWithParam<Setting> {
 
 TEST_P(ManagerPropertyTest, TheLedgerIsAlwaysRightAndZeroInTheEnd) {
   std::barrier rest(kThreads, [this]() noexcept { check_at_rest(); });
-  constexpr int kOfAThread = kOperations / kThreads;
+  const int of_a_thread = operations() / kThreads;
   {
     std::vector<std::jthread> threads;
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
         std::mt19937 random(GetParam().seed * 1000 + t);
         std::deque<Lease> leases;
-        for (int i = 0; i < kOfAThread; ++i) {
+        for (int i = 0; i < of_a_thread; ++i) {
           step(random, leases);
           for (const auto& host : hosts_) EXPECT_LE(host->live_bytes(), kBudget);
-          if ((i + 1) % (kOfAThread / kRounds) != 0) continue;
+          if ((i + 1) % (of_a_thread / kRounds) != 0) continue;
           for (const Lease& lease : leases) leased_workspace_ += lease.workspace_bytes();
           rest.arrive_and_wait();
         }

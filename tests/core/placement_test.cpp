@@ -29,6 +29,10 @@ TEST(Placement, ThenTheLessBusy) {
   EXPECT_EQ(placed({{kFirst, 0, 100, 500, 80}, {kSecond, 0, 100, 500, 10}}), kSecond);
   EXPECT_EQ(placed({{kFirst, 0, 100, 500, std::nullopt}, {kSecond, 0, 100, 500, 99}}), kSecond);
   EXPECT_EQ(placed({{kFirst, 0, 100, 500, 5}, {kSecond, 0, 100, 500, 5}}), kFirst);
+  EXPECT_EQ(placed({{kFirst, 0, 100, 1000, 80}, {kSecond, 0, 100, 990, 10}}), kSecond)
+      << "about as much room is a tie";
+  EXPECT_EQ(placed({{kFirst, 0, 100, 1000, 80}, {kSecond, 0, 100, 700, 10}}), kFirst);
+  EXPECT_EQ(placed({{kFirst, 0, 100, 990, 5}, {kSecond, 0, 100, 1000, 5}}), kSecond);
 }
 
 TEST(Placement, NotWhereTheRestHasNoRoom) {
