@@ -207,12 +207,12 @@ TEST(OutOfMemory, ALeaseThatEvicts) {
 }
 
 TEST(OutOfMemory, ARunByStages) {
-  const Act run = [](World& world) {
+  const Act infer = [](World& world) {
     core::Run run = world.manager.start_run("bob");
     const auto stage = run.pin(0, {10, {.audio_seconds = 3}});
     stage->component(0);
   };
-  fail_each_allocation(nothing, run, run);
+  fail_each_allocation(nothing, infer, infer);
 }
 
 TEST(OutOfMemory, AnUnloadInEveryMode) {
