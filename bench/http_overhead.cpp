@@ -1,7 +1,6 @@
 // What HTTP adds to calls that do next to nothing with a resident model: its hold renewed (keep-alive), and a
 // hold taken and released, in the process and over a kept connection, in turns, so that all see the same
 // machine. Needs libtorch, for the demo voice to be loaded.
-#include <netinet/in.h>
 #include <spdlog/fmt/fmt.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 #include "base/error.h"
 #include "models/ddsp_svc/demo.h"
 #include "server/server.h"
+#include "support/http_get.h"
 #include "support/temp_dir.h"
 
 namespace greenroom {
@@ -29,13 +29,7 @@ using Clock = std::chrono::steady_clock;
 // One kept connection; answers with a Content-Length, or none at all.
 class Client {
  public:
-  explicit Client(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) fail();
-  }
+  explicit Client(int port) : socket_(test::connect_to(port)) {}
   ~Client() { ::close(socket_); }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

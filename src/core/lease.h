@@ -45,7 +45,6 @@ class Lease {
  private:
   friend class Manager;
   // `pinned`: sorted, each once; the composition's, or with static lifetime.
-  // `pinned`: sorted, each once; the composition's, or with static lifetime.
   Lease(Manager& manager, Composition& composition, const std::vector<std::size_t>& pinned)
       : manager_(&manager), composition_(&composition), pinned_(&pinned) {}
   void release();

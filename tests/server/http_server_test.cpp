@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "server/fields.h"
+#include "server/plain_routes.h"
 #include "support/http_get.h"
 #include "support/temp_dir.h"
 
@@ -68,22 +68,8 @@ class HttpServerTest : public testing::Test {
 
   void add_routes() {
     router_.add("GET", "/hello", [](Request&) { return Response::text("hello", "text/plain"); });
-    router_.add("GET", "/things/{id}",
-                [](Request& request) { return Response::text(request.part("id"), "text/plain"); });
     router_.add("GET", "/things/all", [](Request&) { return Response::text("all of them", "text/plain"); });
-    router_.add("GET", "/query", [](Request& request) {
-      return Response::text(request.query.find("q").value_or("none"), "text/plain");
-    });
-    router_.add("POST", "/things",
-                [](Request& request) {
-                  const auto json = request.json();
-                  Fields fields(json);
-                  const auto name = fields.optional_text("name").value_or("nobody");
-                  fields.optional_integer("count", 1, 9);
-                  fields.finish();
-                  return Response::json({{"name", name}}, 201);
-                },
-                {.body = Body::kJson});
+    add_plain_routes(router_);
     router_.add("POST", "/upload",
                 [](Request& request) {
                   base::Json json = {{"fields", base::Json::object()}, {"files", base::Json::array()}};
@@ -164,15 +150,7 @@ class HttpServerTest : public testing::Test {
 // A connection that stays open.
 class Client {
  public:
-  explicit Client(int port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-      throw std::runtime_error("no connection");
-    }
-  }
+  explicit Client(int port) : socket_(test::connect_to(port)) {}
   ~Client() { ::close(socket_); }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

@@ -17,16 +17,24 @@ struct HttpAnswer {
   std::string body;
 };
 
-// Sends `request` as it is to 127.0.0.1:`port` and reads until the server closes. Throws std::runtime_error.
-inline std::string http_exchange(int port, const std::string& request) {
+// A connection to 127.0.0.1:`port`, the caller's to close. Throws std::runtime_error.
+inline int connect_to(int port) {
   const int connection = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
+    return connection;
+  ::close(connection);
+  throw std::runtime_error("no answer from port " + std::to_string(port));
+}
+
+// Sends `request` as it is to 127.0.0.1:`port` and reads until the server closes. Throws std::runtime_error.
+inline std::string http_exchange(int port, const std::string& request) {
+  const int connection = connect_to(port);
   std::string answer;
-  bool failed = ::connect(connection, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
-                ::send(connection, request.data(), request.size(), MSG_NOSIGNAL) < 0;
+  bool failed = ::send(connection, request.data(), request.size(), MSG_NOSIGNAL) < 0;
   char block[4096];
   ssize_t count = 0;
   while (!failed && (count = ::recv(connection, block, sizeof(block), 0)) > 0) {

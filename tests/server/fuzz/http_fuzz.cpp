@@ -8,9 +8,9 @@
 #include <string>
 #include <string_view>
 
-#include "server/fields.h"
 #include "server/gate.h"
 #include "server/http_session.h"
+#include "server/plain_routes.h"
 #include "server/router.h"
 
 namespace greenroom::server {
@@ -18,21 +18,7 @@ namespace {
 
 Router make_router() {
   Router router;
-  router.add("GET", "/things/{id}",
-             [](Request& request) { return Response::text(request.part("id"), "text/plain"); });
-  router.add("GET", "/query", [](Request& request) {
-    return Response::text(request.query.find("q").value_or("none"), "text/plain");
-  });
-  router.add("POST", "/things",
-             [](Request& request) {
-               const auto json = request.json();
-               Fields fields(json);
-               const auto name = fields.optional_text("name").value_or("nobody");
-               fields.optional_integer("count", 1, 9);
-               fields.finish();
-               return Response::json({{"name", name}}, 201);
-             },
-             {.body = Body::kJson});
+  add_plain_routes(router);
   router.add("POST", "/upload",
              [](Request& request) {
                std::uint64_t bytes = 0;
