@@ -14,10 +14,11 @@ ALLOWED = {
     "core": {"base", "devices"},
     "nn": {"base", "checkpoint"},
     "models": {"base", "audio", "checkpoint", "nn", "core/model.h"},
-    "app": {"base", "devices", "checkpoint", "audio", "core", "monitor", "models"},
+    "worker": {"base", "audio", "checkpoint", "core/model.h", "models"},
+    "app": {"base", "devices", "checkpoint", "audio", "core", "monitor", "models", "worker"},
     "api": {"base", "audio", "core", "devices", "monitor", "app", "models/voice.h", "greenroom"},
     "server": {"base", "audio", "core", "monitor", "app", "models/voice.h"},
-    "cli": {"base", "audio", "core", "devices", "monitor", "checkpoint", "app", "server", "models/voice.h", "models/ddsp_svc/demo.h",
+    "cli": {"base", "worker", "audio", "core", "devices", "monitor", "checkpoint", "app", "server", "models/voice.h", "models/ddsp_svc/demo.h",
             "models/index_tts/demo.h"},
 }
 # A foreign header, and the only places that may include it.

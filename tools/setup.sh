@@ -11,6 +11,7 @@ lint_packages=(clang-14 clang-format-14 clang-tidy-14)
 fuzz_packages=(clang-14 libclang-rt-14-dev)
 test_packages=(python3-torch)
 metrics_test_packages=(prometheus)
+cuda_torch_version=2.7.1  # of ./test --cuda-build; its default build is for CUDA 12.6
 web_packages=(nodejs npm)
 web_test_packages=(chromium fonts-noto-cjk)
 

@@ -52,6 +52,7 @@ enum class LifecycleEvent {
   demoted,
   promoted,
   memory_missing,
+  worker_lost,
   alert,
   recovery,
   hold_expired,

@@ -2,7 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include "app/model_library.h"
 #include "base/error.h"
 
 namespace greenroom::app {
@@ -46,10 +45,6 @@ models::ddsp_svc::Description describe_voice(const fs::path& path, const fs::pat
   return models::ddsp_svc::describe(path, pretrain_dir);
 }
 
-std::shared_ptr<const models::ConversionModel> make_voice(models::ddsp_svc::Description description) {
-  return model_library().make_ddsp_svc(std::move(description));
-}
-
 models::index_tts::Description describe_speech_model(const fs::path& path,
                                                      const std::vector<fs::path>& search,
                                                      const std::string& precision, base::DeviceId device) {
@@ -82,11 +77,6 @@ models::index_tts::Description describe_speech_model(const fs::path& path,
   options.search = search;
   options.precision = precision;
   return models::index_tts::describe(path, options);
-}
-
-std::shared_ptr<const models::SynthesisModel> make_speech_model(models::index_tts::Description description,
-                                                                const fs::path& cache) {
-  return model_library().make_index_tts(std::move(description), cache);
 }
 
 }  // namespace greenroom::app

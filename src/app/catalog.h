@@ -33,9 +33,6 @@ std::vector<models::ModelFile> locate_files(const std::filesystem::path& path,
 models::ddsp_svc::Description describe_voice(const std::filesystem::path& path,
                                              const std::filesystem::path& pretrain_dir);
 
-// The same as a model that can be loaded. Opens the models library.
-std::shared_ptr<const models::ConversionModel> make_voice(models::ddsp_svc::Description description);
-
 // The same for an IndexTTS-2 folder. `precision`: "auto" is half of it on a GPU, as the official program's
 // fp16 mode.
 models::index_tts::Description describe_speech_model(const std::filesystem::path& path,
@@ -46,9 +43,5 @@ models::index_tts::Description describe_speech_model(const std::filesystem::path
 models::index_tts::Description describe_speech_model(const std::filesystem::path& path,
                                                      const std::vector<std::filesystem::path>& search,
                                                      const models::index_tts::Precision& precision);
-
-// `cache`: folder for the features of known voices.
-std::shared_ptr<const models::SynthesisModel> make_speech_model(models::index_tts::Description description,
-                                                                const std::filesystem::path& cache);
 
 }  // namespace greenroom::app

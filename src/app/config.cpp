@@ -123,6 +123,10 @@ class Setting {
       if (!is_log_level(config.log_level)) wrong("it must be DEBUG, INFO, WARNING or ERROR");
     } else if (key_ == "system.threads") {
       config.threads = number(0, kMaxThreads);
+    } else if (key_ == "system.worker_processes") {
+      config.worker_processes = yes_or_no();
+    } else if (key_ == "system.worker_idle_seconds") {
+      config.worker_idle_seconds = number(0, kMaxResidenceSeconds);
     } else if (key_ == "system.share_equal_files") {
       config.share_equal_files = yes_or_no();
     } else if (key_ == "ui.host") {

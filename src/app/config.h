@@ -49,7 +49,12 @@ struct Config {
   core::EvictionPolicy eviction_policy = core::EvictionPolicy::kCost;
   int min_residence_seconds = 10;  // what is younger goes only when nothing older does
   bool share_equal_files = true;   // files with the same bytes under different names are loaded once
-  int threads = 0;                 // of one inference on the CPU; 0: all cores
+  // Models run in a process of their own for each device, which is ended when it was empty for so long; only
+  // where `worker_program` says what to start, as the server does.
+  bool worker_processes = true;
+  int worker_idle_seconds = 60;
+  std::filesystem::path worker_program;
+  int threads = 0;  // of one inference on the CPU; 0: all cores
   std::string host = "127.0.0.1";
   int port = 7860;
   std::string api_key;                             // of the server; empty: none is asked for

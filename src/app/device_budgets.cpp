@@ -1,50 +1,46 @@
 #include "app/device_budgets.h"
 
 #include <spdlog/fmt/fmt.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <memory>
 #include <string>
 
-#include "app/model_library.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/process.h"
 
 namespace greenroom::app {
 namespace {
 
 constexpr double kPercent = 100;
 
-// Memory of this process that is neither a file's nor shared; 0 where the system does not tell.
-std::uint64_t anonymous_bytes() {
-  std::ifstream status("/proc/self/status");
-  constexpr std::string_view kKey = "RssAnon:";
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(kKey)) return std::stoull(line.substr(kKey.size())) * 1024;
-  }
-  return 0;
-}
-
 // Weights on the CPU are views of mapped files, which the kernel counts as available; what is ours beyond
 // that is what our anonymous memory grew by since now.
-core::InProcessHost::Hooks host_memory_hooks(const devices::Device& device) {
-  const std::uint64_t at_start = anonymous_bytes();
-  return {.read = [&device, at_start]() -> std::optional<core::DeviceReading> {
-    // In this order: an allocation in between then counts as ours too late, not twice.
-    const std::uint64_t now = anonymous_bytes();
-    const auto memory = device.memory();
-    const std::uint64_t ours = std::min(now, anonymous_bytes());
-    return core::DeviceReading{memory.total, memory.free, ours > at_start ? ours - at_start : 0, false};
-  }};
+core::InProcessHost::Hooks host_memory_hooks(const devices::Device& device, const ModelRuntime& runtime) {
+  const std::uint64_t at_start = base::anonymous_bytes(::getpid());
+  return {
+      .read = [&device, &runtime, at_start]() -> std::optional<core::DeviceReading> {
+        // In this order: an allocation in between then counts as ours too late, not twice.
+        const auto in_use = [&] { return base::anonymous_bytes(::getpid()) + runtime.worker_bytes(); };
+        const std::uint64_t now = in_use();
+        const auto memory = device.memory();
+        const std::uint64_t ours = std::min(now, in_use());
+        return core::DeviceReading{memory.total, memory.free, ours > at_start ? ours - at_start : 0, false};
+      },
+      .drop_caches =
+          [&runtime] {
+            if (const auto* library = runtime.opened()) library->release_device_memory();
+          }};
 }
 
 // Until a model was loaded, nothing on a GPU is ours. From then on libtorch's allocator knows what is; the
 // CUDA context, which it does not count, stays with what others hold.
-core::InProcessHost::Hooks cuda_hooks(const devices::Device& device) {
+core::InProcessHost::Hooks cuda_hooks(const devices::Device& device, const ModelRuntime& runtime) {
   const int index = device.id().index;
-  return {.read = [&device, index]() -> std::optional<core::DeviceReading> {
-            const auto* library = opened_model_library();
+  return {.read = [&device, &runtime, index]() -> std::optional<core::DeviceReading> {
+            const auto* library = runtime.opened();
             const bool is_ours = library != nullptr && index < library->cuda_device_count();
             // In this order: what is allocated in between then counts as the others', never as free.
             const std::uint64_t ours = is_ours ? library->held_device_bytes(index) : 0;
@@ -52,8 +48,8 @@ core::InProcessHost::Hooks cuda_hooks(const devices::Device& device) {
             return core::DeviceReading{memory.total, memory.free, ours, is_ours && !memory.shared_with_host};
           },
           .drop_caches =
-              [] {
-                if (const auto* library = opened_model_library()) library->release_device_memory();
+              [&runtime] {
+                if (const auto* library = runtime.opened()) library->release_device_memory();
               }};
 }
 
@@ -65,12 +61,12 @@ core::InProcessHost::Hooks other_gpu_hooks(const devices::Device& device) {
   }};
 }
 
-core::InProcessHost::Hooks hooks_of(const devices::Device& device) {
+core::InProcessHost::Hooks hooks_of(const devices::Device& device, const ModelRuntime& runtime) {
   switch (device.id().kind) {
     case base::DeviceKind::kCpu:
-      return host_memory_hooks(device);
+      return host_memory_hooks(device, runtime);
     case base::DeviceKind::kCuda:
-      return cuda_hooks(device);
+      return cuda_hooks(device, runtime);
     default:
       return other_gpu_hooks(device);
   }
@@ -87,14 +83,15 @@ std::uint64_t total_bytes(const devices::Device& device) {
 
 }  // namespace
 
-std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices::Discovery& discovery) {
+std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices::Discovery& discovery,
+                                             const ModelRuntime& runtime) {
   std::vector<core::DeviceBudget> budgets;
   for (const auto& device : discovery.devices) {
     const auto set = config.memory_budgets.find(device->id());
     core::DeviceBudget budget{device->id()};
     budget.bytes = set != config.memory_budgets.end() ? set->second : total_bytes(*device);
     budget.max_usage_share = config.max_memory_usage_percent / kPercent;
-    budget.host = std::make_shared<core::InProcessHost>(hooks_of(*device));
+    budget.host = std::make_shared<core::InProcessHost>(hooks_of(*device, runtime));
     budgets.push_back(std::move(budget));
   }
   for (const auto& [id, bytes] : config.memory_budgets) {

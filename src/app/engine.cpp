@@ -14,7 +14,6 @@
 #include "app/cost_document.h"
 #include "app/default_tasks.h"
 #include "app/device_budgets.h"
-#include "app/model_library.h"
 #include "app/task_document.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -63,16 +62,19 @@ Engine::Engine(Config config)
     : config_(std::move(config)),
       started_(clock_.now()),
       discovery_(devices::discover()),
+      runtime_(config_, clock_),
       state_(config_.cache_dir, config_.max_events),
       configured_(config_),
       events_(&state_.history()),
-      speech_models_(config_.cache_dir.empty() ? std::filesystem::path() : config_.cache_dir / "voices") {
+      speech_models_(runtime_,
+                     config_.cache_dir.empty() ? std::filesystem::path() : config_.cache_dir / "voices") {
   if (!discovery_.warning.empty()) base::log(base::LogLevel::kWarning, "app", discovery_.warning);
   use_kept_settings();
   metrics_ = std::make_unique<EngineMetrics>(GREENROOM_VERSION, [this] { return metrics_state(); });
   event_tap_ = std::make_unique<EventTap>(*metrics_, &events_);
-  manager_ = std::make_unique<core::Manager>(make_budgets(config_, discovery_), clock_, event_tap_.get(),
-                                             make_manager_options(config_, *discovery_.devices.front()));
+  manager_ =
+      std::make_unique<core::Manager>(make_budgets(config_, discovery_, runtime_), clock_, event_tap_.get(),
+                                      make_manager_options(config_, *discovery_.devices.front()));
   last_request_ = clock_.now();
   baseline_ = std::make_unique<core::Baseline>(*manager_, clock_, [this] { return quiet_time(); });
   registry_ = std::make_unique<ModelRegistry>(state_.store(), *manager_, *baseline_, model_source());
@@ -90,11 +92,22 @@ Engine::Engine(Config config)
   caretaker_ = std::make_unique<Caretaker>(
       *manager_, clock_, [this] { return memory_readings(); }, [this] { return gpu_settings(); });
   monitoring_ = make_monitoring();
+  if (auto* workers = runtime_.workers()) {
+    workers->set_on_lost([this](DeviceId device, const std::string& how) {
+      try {
+        manager_->forget_lost(device, how);
+      } catch (const std::exception& error) {  // out of memory: it stays in the books until it is unloaded
+        base::log(base::LogLevel::kError, "app", error.what());
+      }
+      auto_management_->wake();  // brings back what was lost
+    });
+  }
   constexpr std::chrono::seconds kInterval{2};
   auto_management_ = std::make_unique<core::AutoManagement>(clock_, kInterval, duties());
 }
 
 Engine::~Engine() {
+  if (auto* workers = runtime_.workers()) workers->set_on_lost({});
   auto_management_->stop();
   try {
     keep_costs();
@@ -110,6 +123,11 @@ std::vector<core::Duty> Engine::duties() {
              if (gpu_settings().auto_cleanup_enabled) tasks_->sweep(idle_timeout());
            }},
           {"clients' holds", [this] { holds_->sweep(); }},
+          {"worker processes",
+           [this] {
+             if (auto* workers = runtime_.workers()) workers->end_idle();
+             manager_->restore_lost();
+           }},
           {"baseline models", [this] { baseline_->restore(); }},
           {"learnt costs", [this] { keep_costs(); }}};
 }
@@ -204,7 +222,7 @@ bool Engine::remove_task(const std::string& task) {
 // Of the calling thread.
 void Engine::use_threads() const {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  model_library().set_threads(config_.threads > 0 ? config_.threads : cores);
+  runtime_.library().set_threads(config_.threads > 0 ? config_.threads : cores);
 }
 
 models::ConvertResult Engine::convert(const std::string& model_id, const audio::Buffer& input,
@@ -250,6 +268,11 @@ std::optional<core::ModelInfo> Engine::model_info(const std::string& model_id) c
 
 void Engine::cancel_load(const std::string& model_id) {
   manager_->cancel_load(model_id);
+}
+
+std::vector<worker::WorkerInfo> Engine::workers() const {
+  const auto* workers = runtime_.workers();
+  return workers != nullptr ? workers->list() : std::vector<worker::WorkerInfo>();
 }
 
 std::uint64_t Engine::free_idle() {

@@ -17,6 +17,7 @@
 #include "app/event_hub.h"
 #include "app/event_tap.h"
 #include "app/model_registry.h"
+#include "app/model_runtime.h"
 #include "app/monitoring.h"
 #include "app/requests.h"
 #include "app/settings.h"
@@ -177,6 +178,8 @@ class Engine {
   Monitoring& monitoring() const { return *monitoring_; }
   EngineMetrics& metrics() const { return *metrics_; }
   const devices::Discovery& discovery() const { return discovery_; }
+  // The processes that models run in; empty when they run in this one.
+  std::vector<worker::WorkerInfo> workers() const;
 
  private:
   // What an id or a path stands for.
@@ -227,6 +230,7 @@ class Engine {
   base::SystemClock clock_;
   base::Clock::TimePoint started_;
   devices::Discovery discovery_;
+  ModelRuntime runtime_;
   checkpoint::EqualFiles equal_files_;
   mutable StateFolder state_;
   mutable base::Mutex mutex_;

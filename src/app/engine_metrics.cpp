@@ -130,6 +130,18 @@ void write_models(MetricWriter& writer, const MetricsState& state) {
   }
 }
 
+void write_workers(MetricWriter& writer, const MetricsState& state) {
+  writer.family("greenroom_worker_up", kGauge, "1 while the worker process of a device runs.");
+  for (const auto& worker : state.workers) {
+    writer.value({{"device", base::to_string(worker.device)}}, worker.pid > 0 ? 1 : 0);
+  }
+  writer.family("greenroom_worker_deaths_total", kCounter,
+                "Worker processes that ended without being asked to.");
+  for (const auto& worker : state.workers) {
+    writer.value({{"device", base::to_string(worker.device)}}, worker.deaths);
+  }
+}
+
 void write_queues(MetricWriter& writer, const MetricsState& state) {
   using Stats = core::QueueStats;
   using Value = double (*)(const Stats&);
@@ -221,6 +233,7 @@ EngineMetrics::EngineMetrics(std::string version, std::function<MetricsState()> 
     write_components(writer, now);
     write_models(writer, now);
     write_queues(writer, now);
+    write_workers(writer, now);
     write_monitor(writer, now);
   });
 }

@@ -11,6 +11,7 @@
 #include "core/snapshot.h"
 #include "monitor/memory_monitor.h"
 #include "monitor/metrics.h"
+#include "worker/workers.h"
 
 namespace greenroom::app {
 
@@ -24,6 +25,7 @@ struct MetricsState {
   double monitor_interval_seconds = 0;
   std::map<std::pair<std::string, std::string>, monitor::AlertLevel> firing;
   std::map<base::DeviceId, core::QueueStats> queues;
+  std::vector<worker::WorkerInfo> workers;
 };
 
 // Thread-safe.

@@ -8,7 +8,6 @@
 
 #include "app/catalog.h"
 #include "app/engine.h"
-#include "app/model_library.h"
 #include "app/staged_model.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -86,7 +85,7 @@ int Engine::usable_gpus() const {
   const bool has_gpu = std::any_of(all.begin(), all.end(), [](const auto& device) {
     return device->id().kind == base::DeviceKind::kCuda;
   });
-  return has_gpu ? model_library().cuda_device_count() : 0;
+  return has_gpu ? runtime_.library().cuda_device_count() : 0;
 }
 
 core::GroupMember Engine::resolve(const core::PreloadConfig& config) {
@@ -138,7 +137,7 @@ core::GroupMember Engine::make_voice_member(const std::string& id, const Found& 
       found.device == kAuto
           ? place({{id, std::make_shared<DescribedModel>(kDdspSvc, description.components)}})
           : pick_device(found.device);
-  return {id, make_voice(std::move(description)), where};
+  return {id, runtime_.library().make_ddsp_svc(std::move(description)), where};
 }
 
 // Half precision is not for the CPU, and what is only to be sized there may be sized without.
@@ -263,12 +262,12 @@ DeviceId Engine::pick_device(const std::string& name) const {
                             discovery_.no_gpu_reason.empty() ? "this machine has fewer GPUs"
                                                              : discovery_.no_gpu_reason));
   }
-  if (model_library().cuda_device_count() <= wanted->index) {
+  if (runtime_.library().cuda_device_count() <= wanted->index) {
     throw Error(
         ErrorCode::kFailedPrecondition,
         fmt::format("{} is there, but the libtorch this was built with ({}) cannot use it; build with "
                     "-DGREENROOM_TORCH=python and a PyTorch with CUDA, or use --device cpu",
-                    name, model_library().torch_version()));
+                    name, runtime_.library().torch_version()));
   }
   return *wanted;
 }

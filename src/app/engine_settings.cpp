@@ -147,6 +147,8 @@ std::vector<std::string> Engine::reload(const Config& fresh) {
   note("system.cache_dir", fresh.cache_dir != config_.cache_dir);
   note("system.device", fresh.device != config_.device);
   note("system.threads", fresh.threads != config_.threads);
+  note("system.worker_processes", fresh.worker_processes != config_.worker_processes);
+  note("system.worker_idle_seconds", fresh.worker_idle_seconds != config_.worker_idle_seconds);
   return later;
 }
 

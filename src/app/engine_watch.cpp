@@ -58,6 +58,7 @@ MetricsState Engine::metrics_state() const {
   state.monitor_interval_seconds = config_.monitoring.interval_seconds;
   state.firing = monitoring_->monitor().firing();
   state.queues = requests_->stats();
+  state.workers = workers();
   return state;
 }
 

@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "app/catalog.h"
-
 namespace greenroom::app {
 namespace {
 
@@ -38,7 +36,7 @@ std::shared_ptr<const models::SynthesisModel> SpeechModels::get(models::index_tt
     const auto found = models_.find(key);
     if (found != models_.end() && found->second.stamp == stamp) return found->second.model;
   }
-  auto model = make_speech_model(std::move(description), cache_);
+  auto model = runtime_.library().make_index_tts(std::move(description), cache_);
   base::MutexLock lock(mutex_);
   models_[key] = {std::move(stamp), model};
   return model;

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 namespace greenroom::base {
 
@@ -24,6 +25,16 @@ std::optional<std::uint64_t> process_start(int pid) {
   std::uint64_t start = 0;
   if (!(fields >> start)) return std::nullopt;
   return start;
+}
+
+std::uint64_t anonymous_bytes(int pid) {
+  constexpr std::string_view kKey = "RssAnon:";
+  constexpr std::uint64_t kKilobyte = 1024;
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(kKey)) return std::stoull(line.substr(kKey.size())) * kKilobyte;
+  }
+  return 0;
 }
 
 }  // namespace greenroom::base

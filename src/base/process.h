@@ -11,4 +11,8 @@ namespace greenroom::base {
 // are. Linux: /proc/PID/stat.
 std::optional<std::uint64_t> process_start(int pid);
 
+// Resident memory of a process that is neither a file's nor shared; 0 where the system does not tell. Linux:
+// /proc/PID/status.
+std::uint64_t anonymous_bytes(int pid);
+
 }  // namespace greenroom::base

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file_descriptor.h"
 #include "checkpoint/fault_guard.h"
 
 namespace greenroom::checkpoint {
@@ -18,21 +19,7 @@ namespace {
 
 using base::Error;
 using base::ErrorCode;
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int value) : value_(value) {}
-  ~FileDescriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return value_; }
-  int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
+using base::FileDescriptor;
 
 std::int64_t modified_ns(const struct stat& status) {
   constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;

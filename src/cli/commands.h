@@ -111,6 +111,8 @@ int run_demo_models(const std::filesystem::path& folder, bool real_dimensions);
 int run_gpu(const GpuArguments& arguments);
 int run_check(const app::Config& config, const CheckArguments& arguments);
 int run_top(const app::Config& config, const TopArguments& arguments);
+// Does not return.
+int run_worker(const std::string& device);
 // `reread` reads the configuration again, for SIGHUP.
 int run_serve(const app::Config& config, const std::function<app::Config()>& reread);
 

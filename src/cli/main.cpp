@@ -188,6 +188,10 @@ SimulateArguments finish_simulate(Arguments& arguments) {
 }
 
 int dispatch(CLI::App& program, Arguments& arguments) {
+  if (program.got_subcommand("worker")) {  // the server has read the configuration
+    if (!arguments.log_level.empty()) base::set_log_level(arguments.log_level);
+    return run_worker(arguments.device);
+  }
   const auto config = make_config(arguments);
   if (auto* convert = program.get_subcommand("convert"); convert->parsed()) {
     return run_convert(config, finish_convert(*convert, arguments));
@@ -363,6 +367,9 @@ void describe(CLI::App& program, Arguments& arguments) {
   program.require_subcommand(0, 1);
   program.fallthrough();
   program.add_subcommand("serve", "Serve over HTTP (the default)");
+  program.add_subcommand("worker", "")
+      ->group("")  // not for people
+      ->add_option("--device", arguments.device);
   add_convert_options(*program.add_subcommand("convert", "Convert a recording to another voice"), arguments);
   add_speak_command(program, arguments);
   add_checkpoint_commands(program, arguments);

@@ -163,8 +163,10 @@ class SignalThread {
 
 }  // namespace
 
-int run_serve(const app::Config& config, const std::function<app::Config()>& reread) {
+int run_serve(const app::Config& read, const std::function<app::Config()>& reread) {
   const sigset_t signals = block_signals();
+  app::Config config = read;
+  config.worker_program = "/proc/self/exe";
   base::limit_heaps(kHeaps);
   app::Engine engine(config);
   const HeapKeeper heap_keeper(engine);

@@ -34,6 +34,12 @@ void AutoManagement::stop() {
   if (ending.joinable()) ending.join();
 }
 
+void AutoManagement::wake() {
+  MutexLock lock(mutex_);
+  woken_ = true;
+  changed_.notify_all();
+}
+
 bool AutoManagement::is_running() const {
   MutexLock lock(mutex_);
   return thread_.joinable();
@@ -54,8 +60,9 @@ void AutoManagement::run(std::uint64_t period) {
     run_once();
     MutexLock lock(mutex_);
     const auto next = clock_.now() + interval_;
-    while (period_ == period && clock_.now() < next) clock_.wait_until(changed_, mutex_, next);
+    while (period_ == period && !woken_ && clock_.now() < next) clock_.wait_until(changed_, mutex_, next);
     if (period_ != period) return;
+    woken_ = false;
   }
 }
 

@@ -35,6 +35,9 @@ class AutoManagement {
   void stop() EXCLUDES_LOCK(mutex_);
   bool is_running() const EXCLUDES_LOCK(mutex_);
 
+  // The next turn comes now, in the thread that is running.
+  void wake() EXCLUDES_LOCK(mutex_);
+
   // One turn in the caller's thread.
   void run_once();
 
@@ -47,6 +50,7 @@ class AutoManagement {
   mutable base::Mutex mutex_;
   base::CondVar changed_;
   std::uint64_t period_ GUARDED_BY(mutex_) = 0;  // a thread whose period it is not any more ends
+  bool woken_ GUARDED_BY(mutex_) = false;
   std::thread thread_ GUARDED_BY(mutex_);
 };
 

@@ -32,6 +32,8 @@ std::string_view event_type_name(EventType type) {
       return "promoted";
     case EventType::kMemoryMissing:
       return "memory_missing";
+    case EventType::kWorkerLost:
+      return "worker_lost";
     case EventType::kAlert:
       return "alert";
     case EventType::kRecovery:

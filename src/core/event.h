@@ -25,6 +25,7 @@ enum class EventType {
   kDemoted,           // an evicted component is still in host memory; bytes: of its image there
   kPromoted,          // a component came back from host memory; bytes, seconds
   kMemoryMissing,     // freed bytes that the device does not report as free within the bound; bytes: how many
+  kWorkerLost,        // the process that held the weights of a device ended; bytes: how much went with it
   kAlert,             // a threshold was crossed; message says which
   kRecovery,          // one attempt to recover from an error; message says which and how it ended
   kHoldExpired,       // a client's hold was taken off because its time was up or its owner gone

@@ -7,7 +7,7 @@ namespace greenroom::core {
 
 std::shared_ptr<HostImage> HostTier::find(const ComponentKey& key) {
   const auto found = images_.find(identity_of(key));
-  if (found == images_.end()) return nullptr;
+  if (found == images_.end() || found->second.image->is_lost()) return nullptr;
   found->second.last_used = clock_.now();
   return found->second.image;
 }
@@ -69,6 +69,14 @@ std::uint64_t HostTier::drop(std::uint64_t bytes, const History& history, Evicti
     take_out(keys[victim], dropped);
   }
   return freed;
+}
+
+void HostTier::drop_lost(Images& dropped) {
+  std::vector<ComponentKey> lost;
+  for (const auto& [identity, stored] : images_) {
+    if (stored.image->is_lost()) lost.push_back(identity);
+  }
+  for (const ComponentKey& identity : lost) take_out(identity, dropped);
 }
 
 void HostTier::take_out(const ComponentKey& identity, Images& dropped) {

@@ -39,6 +39,9 @@ class HostTier {
   // that was.
   std::uint64_t drop(std::uint64_t bytes, const History& history, EvictionPolicy policy, Images& dropped);
 
+  // Takes out those that went with the process that held them.
+  void drop_lost(Images& dropped);
+
   std::vector<ImageInfo> images() const;
   void clear() { images_.clear(); }
 

@@ -184,6 +184,14 @@ class Manager {
   using DropCache = std::function<std::uint64_t(std::uint64_t bytes)>;
   void add_cache(base::DeviceId device, DropCache drop) EXCLUDES_LOCK(mutex_);
 
+  // The process that held the weights of the device has ended: what was lost with it
+  // (LoadedComponent::is_lost) leaves the books at once, and what is leased of it with its last lease. Models
+  // made of it keep their holds and are in error, with `reason`, until they are loaded again.
+  void forget_lost(base::DeviceId device, const std::string& reason) EXCLUDES_LOCK(mutex_);
+  // Loads again what was lost, one model after the other. One that cannot be loaded goes when nobody holds
+  // it; else it stays in error, and calls after a while (2 s, doubling to 5 minutes) try it again.
+  void restore_lost() EXCLUDES_LOCK(mutex_);
+
   // Numbers, stamps and publishes an event of somebody else's in the manager's order.
   void publish(Event event) EXCLUDES_LOCK(mutex_);
 

@@ -28,10 +28,12 @@ const std::vector<std::size_t>& components_of(const Composition& composition, st
 Composition& Manager::leasable(const std::string& id) {
   const auto* record = residency_.find(id);
   if (record == nullptr) throw Error(ErrorCode::kNotFound, fmt::format("'{}' is not loaded", id));
-  if (record->current) return *record->current;
+  if (record->is_ready()) return *record->current;
   std::string message = fmt::format("'{}' cannot be used: it is {}", id, model_status_name(record->status()));
   if (record->status() == ModelStatus::kError) {
-    message = fmt::format("'{}' cannot be used: its last load failed: {}", id, record->error);
+    message = record->current
+                  ? fmt::format("'{}' cannot be used until it is loaded again: {}", id, record->error)
+                  : fmt::format("'{}' cannot be used: its last load failed: {}", id, record->error);
   }
   throw Error(ErrorCode::kFailedPrecondition, message);
 }
@@ -62,7 +64,13 @@ Lease Manager::lease_of(const Lease& whole, std::size_t stage, std::uint64_t wor
   Lease lease;
   {
     MutexLock lock(mutex_);
-    lease = pin(*whole.composition_, components_of(*whole.composition_, stage));
+    const auto& pinned = components_of(*whole.composition_, stage);
+    for (const std::size_t index : pinned) {
+      // Lost since the run began; nothing else frees what a run is made of.
+      const Component& component = *whole.composition_->components[index];
+      if (component.state == Component::State::kGone) component.failure->raise();
+    }
+    lease = pin(*whole.composition_, pinned);
   }
   if (workspace_bytes > 0) lease.workspace_ = reserve_workspace(*lease.composition_, workspace_bytes);
   return lease;

@@ -130,7 +130,7 @@ bool Manager::enter(const std::shared_ptr<LoadAttempt>& attempt) {
 
 bool Manager::try_enter(const std::shared_ptr<LoadAttempt>& attempt, Aftermath& after) {
   while (auto* record = residency_.find(attempt->model_id)) {
-    if (record->current && same_keys(*attempt, *record->current)) {
+    if (record->is_ready() && same_keys(*attempt, *record->current)) {
       if (attempt->holds > 0) residency_.add_hold(*record->current);
       record->current->owned += attempt->owned;
       attempt->lineage = record->current->lineage;

@@ -252,6 +252,47 @@ std::uint64_t Manager::relieve(base::DeviceId device, std::uint64_t bytes, const
   return freed;
 }
 
+void Manager::forget_lost(base::DeviceId device, const std::string& reason) {
+  Duties after(*this);
+  {
+    MutexLock lock(mutex_);
+    const std::uint64_t bytes = residency_.lose(device, {ErrorCode::kUnavailable, reason}, after);
+    tier_.drop_lost(after.images);
+    residency_.note(after, [&] {
+      return Event{.type = EventType::kWorkerLost, .device = device, .bytes = bytes, .message = reason};
+    });
+    changed_.notify_all();
+  }
+}
+
+void Manager::restore_lost() {
+  std::vector<Residency::Lost> models;
+  {
+    MutexLock lock(mutex_);
+    models = residency_.lost();
+  }
+  for (const auto& [id, model, device] : models) {
+    try {
+      const auto attempt = attempt_for({id, model, device});
+      {
+        Duties after(*this);
+        MutexLock lock(mutex_);
+        const auto* record = residency_.find(id);
+        // Unloaded meanwhile, or somebody else's load brings it back.
+        if (record == nullptr || record->attempt || !record->current || record->is_ready()) continue;
+        begin(attempt, after);
+      }
+      carry_out(*attempt);
+    } catch (const Error& error) {
+      base::log(base::LogLevel::kWarning, "core",
+                fmt::format("'{}' could not be loaded again: {}", id, error.what()));
+      Duties given_up(*this);
+      MutexLock lock(mutex_);
+      residency_.note_failed_return(id, given_up);
+    }
+  }
+}
+
 void Manager::deliver(Aftermath after) noexcept {
   after.images.clear();
   while (!after.doomed.empty()) {
@@ -280,7 +321,12 @@ void Manager::free_departed(base::DeviceId device, const Chain<Component>& doome
   std::uint64_t freed = 0;
   doomed.for_each([&](const auto& component) { freed += component->bytes; });
   const auto before = here.host->read();
-  const bool provable = before && before->is_exact && before->ours;
+  // What was lost came back before anybody could look.
+  bool was_lost = false;
+  doomed.for_each([&](const auto& component) {
+    was_lost = was_lost || (component->loaded && component->loaded->is_lost());
+  });
+  const bool provable = before && before->is_exact && before->ours && !was_lost;
   const ReturnBaseline baseline =
       provable ? return_baseline(*before, here.ledger.totals().used()) : ReturnBaseline();
   doomed.for_each([&](const auto& component) { here.host->free(std::move(component->loaded)); });

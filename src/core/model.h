@@ -29,6 +29,8 @@ class HostImage {
  public:
   virtual ~HostImage() = default;
   virtual std::uint64_t bytes() const = 0;
+  // Gone with the process that held it.
+  virtual bool is_lost() const { return false; }
 };
 
 // The loaded weights of one component. The destructor frees them.
@@ -37,6 +39,9 @@ class LoadedComponent {
   virtual ~LoadedComponent() = default;
   // What it really occupies on its device.
   virtual std::uint64_t bytes() const = 0;
+  // Gone with the process that held them: nothing can be computed with them any more. Once true it stays so.
+  // Thread-safe, and quick: asked under the manager's lock.
+  virtual bool is_lost() const { return false; }
   // The image that the load left in host memory (LoadControl::admit_image said it may); given away once.
   virtual std::shared_ptr<HostImage> take_image() { return nullptr; }
 };

@@ -38,8 +38,9 @@ void assign(std::string& text, std::string_view value, std::string_view instead)
 }  // namespace
 
 ModelStatus Residency::ModelRecord::status() const {
-  if (current) return ModelStatus::kLoaded;
+  if (is_ready()) return ModelStatus::kLoaded;
   if (attempt) return ModelStatus::kLoading;
+  if (current) return ModelStatus::kError;
   if (draining > 0) return ModelStatus::kUnloading;
   return error.empty() ? ModelStatus::kUnloaded : ModelStatus::kError;
 }
@@ -172,12 +173,12 @@ void Residency::finish_failed(LoadAttempt& attempt, Failure failure, Aftermath& 
   attempt.done = true;
   attempt.failure = std::move(failure);
   drop_interest(attempt, after);
-  if (attempt.failure->code == base::ErrorCode::kCancelled) {
-    record.error.clear();
-  } else {
+  const bool was_cancelled = attempt.failure->code == base::ErrorCode::kCancelled;
+  if (was_cancelled && !record.current) record.error.clear();  // else it stays lost, for the reason it has
+  if (!was_cancelled) {
     assign(record.error, attempt.failure->message, kNoMemory);
+    record.error_code = attempt.failure->code;
   }
-  record.error_code = attempt.failure->code;
   note(after, [&] {
     return Event{.type = EventType::kLoadFailed,
                  .model_id = attempt.model_id,
@@ -208,7 +209,69 @@ void Residency::settle(const ComponentPtr& component, std::shared_ptr<LoadedComp
     after.doomed.push(component);
   } else {
     component->state = Component::State::kResident;
+    // While it was on its way into the tables.
+    if (component->loaded->is_lost()) {
+      lose_component(component, base::ErrorCode::kUnavailable,
+                     "the process that loaded it has ended; it may be tried again", after);
+    }
   }
+}
+
+std::uint64_t Residency::lose(base::DeviceId device, const Failure& reason, Aftermath& after) {
+  std::uint64_t bytes = 0;
+  for (const ComponentPtr& component : residents(device)) {
+    if (!component->loaded->is_lost()) continue;
+    bytes += component->bytes;
+    lose_component(component, reason.code, reason.message, after);
+  }
+  return bytes;
+}
+
+void Residency::lose_component(const ComponentPtr& component, base::ErrorCode code, std::string_view reason,
+                               Aftermath& after) {
+  component->state = Component::State::kGone;
+  component->failure.emplace(Failure{code, {}});
+  assign(component->failure->message, reason, kNoMemory);
+  components_.erase(component->key);
+  departing_.push_back(component);
+  if (component->leases == 0) {
+    after.doomed.push(component);
+  } else {
+    component->lost_while_leased = true;  // it goes with the last of them
+  }
+  for (auto& [id, record] : models_) {
+    if (!record.is_ready()) continue;
+    const auto& parts = record.current->components;
+    if (std::find(parts.begin(), parts.end(), component) == parts.end()) continue;
+    record.current->lost = true;
+    assign(record.error, reason, kNoMemory);
+    record.error_code = code;
+  }
+}
+
+std::vector<Residency::Lost> Residency::lost() const {
+  std::vector<Lost> result;
+  for (const auto& [id, record] : models_) {
+    if (!record.current || !record.current->lost || clock_.now() < record.current->next_return) continue;
+    result.push_back({id, record.current->model, record.device});
+  }
+  return result;
+}
+
+void Residency::note_failed_return(const std::string& id, Aftermath& after) {
+  ModelRecord* record = find(id);
+  if (record == nullptr || !record->current || !record->current->lost || record->attempt) return;
+  if (record->current->holds > 0 || settings(id).pin) {
+    constexpr std::chrono::seconds kFirst{2}, kLongest{300};
+    constexpr int kMostDoublings = 8;
+    const int doublings = std::min(record->current->failed_returns++, kMostDoublings);
+    record->current->next_return =
+        clock_.now() + std::min<std::chrono::nanoseconds>(kFirst * (1 << doublings), kLongest);
+    return;
+  }
+  retire_current(*record, "it could not be loaded again: " + record->error, after);
+  record->error.clear();
+  forget_if_empty(id);
 }
 
 void Residency::touch(const std::string& id) {
@@ -369,16 +432,22 @@ void Residency::pin(Composition& composition, const std::vector<std::size_t>& pi
 
 bool Residency::unpin(Composition& composition, const std::vector<std::size_t>& pinned, TimePoint now) {
   composition.last_used = now;
+  bool is_last_of_lost = false;
   for (const std::size_t index : pinned) {
     Component& component = *composition.components[index];
-    --component.leases;
+    is_last_of_lost |= --component.leases == 0 && component.lost_while_leased;
     component.last_used = now;
     component.uses->add(now);  // nobody asks while it is pinned
   }
-  return --composition.leases == 0 && composition.holds == 0;
+  return (--composition.leases == 0 && composition.holds == 0) || is_last_of_lost;
 }
 
 void Residency::end_use(Composition& composition, Aftermath& after) {
+  for (const ComponentPtr& component : composition.components) {
+    if (component->leases == 0 && std::exchange(component->lost_while_leased, false))
+      after.doomed.push(component);
+  }
+  if (composition.leases > 0 || composition.holds > 0) return;
   update_holding(composition);
   const std::string& id = composition.model_id;
   if (composition.retired) {

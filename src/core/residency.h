@@ -73,6 +73,7 @@ struct Component {
   int pins = 0;         // loaded models among `members` that a user pinned
   bool kept = false;    // was left idle on purpose (UnloadMode::kKeep)
   base::Clock::TimePoint resident_since;
+  bool lost_while_leased = false;
   // These three change with every lease.
   int leases = 0;  // of running inferences
   base::Clock::TimePoint last_used;
@@ -114,6 +115,9 @@ struct Composition {
   bool pinned = false;               // is counted in its components' pins
   base::Clock::TimePoint last_used;  // when the last lease or hold ended; idle time counts from here
   std::string unload_cause;          // why it was retired
+  bool lost = false;                 // its weights are: it is the current form until it is loaded again
+  int failed_returns = 0;            // of a lost one, and when the next may be tried
+  base::Clock::TimePoint next_return;
   bool retired = false;  // no longer the current form: its components go when `leases` reaches zero
   std::shared_ptr<Composition> self;  // of a retired one: its last leases keep it
   std::shared_ptr<Composition> next;  // of those that ended together
@@ -163,11 +167,13 @@ class Residency {
     std::shared_ptr<Composition> current;  // null when nothing is loaded
     std::shared_ptr<LoadAttempt> attempt;  // null when no load is under way
     int draining = 0;                      // retired compositions that are still leased
-    std::string error;                     // of the last load
+    std::string error;                     // of the last load, or of what was lost
     base::ErrorCode error_code = base::ErrorCode::kInternal;
 
     bool empty() const { return !current && !attempt && draining == 0 && error.empty(); }
     ModelStatus status() const;
+    // What can be leased: loaded, and not lost since.
+    bool is_ready() const { return current && !current->lost; }
   };
 
   // A component that a load needs and nobody has: its first index in the model.
@@ -214,9 +220,24 @@ class Residency {
 
   // `pinned`: indexes into the composition's components.
   void pin(Composition& composition, const std::vector<std::size_t>& pinned);
-  // True when that was the last use of a model that is not held: end_use() says what follows.
+  // True when that was the last use of a model that is not held, or of something lost: end_use() says what
+  // follows.
   bool unpin(Composition& composition, const std::vector<std::size_t>& pinned, base::Clock::TimePoint now);
   void end_use(Composition& composition, Aftermath& after);
+
+  // Takes out of the tables what of the device was lost (LoadedComponent::is_lost), with its claims as far as
+  // no lease is on it; loads that wait for it fail with `reason`. Models made of it stay, with their holds,
+  // until they are loaded again. Returns the bytes.
+  std::uint64_t lose(base::DeviceId device, const Failure& reason, Aftermath& after);
+  // Models that wait for being loaded again, and whose next try is due.
+  struct Lost {
+    std::string id;
+    std::shared_ptr<const Model> model;
+    base::DeviceId device;
+  };
+  std::vector<Lost> lost() const;
+  // It could not be loaded again: it goes when nobody holds or pinned it, else it is tried again later.
+  void note_failed_return(const std::string& id, Aftermath& after);
 
   // What is resident on the device.
   std::vector<std::shared_ptr<Component>> residents(base::DeviceId device) const;
@@ -268,6 +289,8 @@ class Residency {
   // Frees the component when nobody holds, leases, wants or consists of it, and it is not kept.
   void let_go(const std::shared_ptr<Component>& component, Aftermath& after);
   void take_out(const std::shared_ptr<Component>& component, Aftermath& after);
+  void lose_component(const std::shared_ptr<Component>& component, base::ErrorCode code,
+                      std::string_view reason, Aftermath& after);
 
   const base::Clock& clock_;
   std::map<ComponentKey, std::shared_ptr<Component>> components_;

@@ -76,8 +76,9 @@ ModelInfo Residency::info(const std::string& id, const ModelRecord& record) cons
   if (!record.current) return info;
   info.holds = record.current->holds;
   info.leases = record.current->leases;
-  info.bytes = total_bytes(record.current->components);
   info.last_used = record.current->last_used;
+  if (record.current->lost) return info;
+  info.bytes = total_bytes(record.current->components);
   for (const ComponentPtr& component : record.current->components) {
     info.components.push_back(info_of(*component));
   }

@@ -13,7 +13,8 @@ namespace greenroom::core {
 // stage each. Move-only. Must not outlive its Manager. Not thread-safe; one per inference.
 class Run final : public StageAccess {
  public:
-  // Throws base::Error: kInvalidArgument (no such stage), kResourceExhausted (the workspace does not fit).
+  // Throws base::Error: kInvalidArgument (no such stage), kResourceExhausted (the workspace does not fit),
+  // kUnavailable (the stage's weights were lost since the run began, see Manager::forget_lost).
   std::unique_ptr<PinnedStage> pin(std::size_t stage, const WorkspaceNeed& need) override;
 
   const Model& model() const { return whole_.model(); }

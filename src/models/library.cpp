@@ -29,6 +29,7 @@ class TorchLibrary final : public Library {
     return index_tts::make_model(std::move(description), std::move(cache));
   }
   std::uint64_t held_device_bytes(int index) const override { return nn::device_memory(index).held; }
+  bool is_device_broken(int index) const override { return nn::is_device_broken(index); }
   void release_device_memory() const override { nn::release_cached_device_memory(); }
 };
 

@@ -30,6 +30,9 @@ class Library {
   virtual std::uint64_t held_device_bytes(int index) const = 0;
   // Gives back to the driver what no tensor uses, on all CUDA devices.
   virtual void release_device_memory() const = 0;
+  // Did an error leave CUDA device `index` in a state in which this process cannot use it any more? Waits for
+  // what runs on it.
+  virtual bool is_device_broken(int index) const = 0;
 
   virtual std::shared_ptr<const ConversionModel> make_ddsp_svc(ddsp_svc::Description description) const = 0;
 

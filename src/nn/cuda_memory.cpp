@@ -135,6 +135,11 @@ void release_cached_device_memory() {
   c10::cuda::CUDACachingAllocator::emptyCache();
 }
 
+bool is_device_broken(int device) {
+  cudaGetLastError();  // what passes is forgotten by this; what stays is not
+  return cudaSetDevice(device) != cudaSuccess || cudaDeviceSynchronize() != cudaSuccess;
+}
+
 std::unique_ptr<checkpoint::HostMemory> allocate_pinned_memory(std::uint64_t bytes) {
   return std::make_unique<PinnedMemory>(bytes);
 }

@@ -28,6 +28,10 @@ void reset_device_peak(int device);
 // build without CUDA.
 void release_cached_device_memory();
 
+// Does the device refuse everything after an error that stays with the process (an illegal access, a lost
+// GPU)? Waits for what runs on it. False in a build without CUDA.
+bool is_device_broken(int device);
+
 // Page-locked where possible. Throws base::Error(kResourceExhausted).
 std::unique_ptr<checkpoint::HostMemory> allocate_pinned_memory(std::uint64_t bytes);
 

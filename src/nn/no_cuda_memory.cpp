@@ -27,6 +27,10 @@ void reset_device_peak(int) {
 
 void release_cached_device_memory() {}
 
+bool is_device_broken(int) {
+  return false;
+}
+
 std::unique_ptr<checkpoint::HostMemory> allocate_pinned_memory(std::uint64_t bytes) {
   return checkpoint::allocate_host_memory(bytes);
 }

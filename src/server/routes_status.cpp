@@ -23,6 +23,18 @@ base::Json queues_of(const Context& context) {
   return queues;
 }
 
+base::Json workers_of(const Context& context) {
+  base::Json workers = base::Json::array();
+  for (const auto& worker : context.engine.workers()) {
+    workers.push_back({{"device", base::to_string(worker.device)},
+                       {"pid", worker.pid},
+                       {"components", worker.held},
+                       {"deaths", worker.deaths},
+                       {"last_death", worker.last_death}});
+  }
+  return workers;
+}
+
 base::Json status_of(const Context& context) {
   const auto status = context.engine.status();
   base::Json json = to_json(status, context.options.version);
@@ -32,6 +44,7 @@ base::Json status_of(const Context& context) {
   json["started_ms"] = to_ms(std::chrono::system_clock::now()) -
                        static_cast<std::int64_t>(status.uptime_seconds * kMilliseconds);
   json["queue"] = queues_of(context);
+  json["workers"] = workers_of(context);
   json["monitoring"] = {{"enabled", context.engine.monitoring().monitor().is_monitoring()},
                         {"interval_seconds", context.engine.monitoring().settings().interval_seconds}};
   json["host_cache"] = to_json(context.engine.host_memory());

@@ -2,8 +2,14 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <fstream>
+#include <iterator>
+#include <thread>
+
 #include "app/engine.h"
+#include "audio/file.h"
 #include "base/json.h"
+#include "base/process.h"
 #include "cli/program.h"
 #include "support/http_get.h"
 #include "support/temp_dir.h"
@@ -109,6 +115,51 @@ TEST(Serve, WhatIsToBeKeptLoadedComesBackAfterKillNine) {
   const auto events = engine.history().query({.model_id = id, .type = "load_started"});
   EXPECT_EQ(events.size(), 2U);
   EXPECT_EQ(events[0].model_type, "ddsp_svc");
+}
+
+std::string read_all(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+int worker_pid(int port) {
+  const auto status = base::parse_json(test::http_get(port, "/api/v1/status").body, "status");
+  return status["workers"].empty() ? 0 : status["workers"][0]["pid"].get<int>();
+}
+
+TEST(Serve, AModelComesBackWhenItsWorkerIsKilledAndTheWorkerGoesWithTheServer) {
+  const test::TempDir cache;
+  const std::string model = test::demo_models() / "alto";
+  const std::string input = cache / "in.wav";
+  audio::write_file(input, {std::vector<float>(16000, 0.1F), 16000});
+  Program program({"--port", "0", "--model-root", test::demo_models()},
+                  {"XDG_CACHE_HOME=" + cache.path().string()});
+  const int port = port_of(program);
+  ASSERT_GT(port, 0) << program.wait().err;
+  const auto convert = [&](const std::string& name) {
+    const auto outcome =
+        test::run_program({"--port", std::to_string(port), "convert", "--model", model, input, cache / name},
+                          {"GREENROOM_LOCAL="});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("by the daemon"));
+  };
+  convert("before.wav");
+  const int first = worker_pid(port);
+  ASSERT_GT(first, 0);
+  ASSERT_EQ(::kill(first, SIGKILL), 0);
+  convert("after.wav");
+  const int second = worker_pid(port);
+  EXPECT_NE(second, first);
+  EXPECT_EQ(read_all(cache / "before.wav"), read_all(cache / "after.wav"));
+  const auto local = test::run_program({"convert", "--local", "--model", model, input, cache / "local.wav"});
+  EXPECT_EQ(local.status, 0) << local.err;
+  EXPECT_EQ(read_all(cache / "before.wav"), read_all(cache / "local.wav"));
+  EXPECT_THAT(test::http_get(port, "/metrics").body,
+              HasSubstr("greenroom_worker_deaths_total{device=\"cpu\"} 1"));
+
+  program.send(SIGKILL);
+  program.wait();
+  while (base::process_start(second)) std::this_thread::yield();  // it sees the end of the line
 }
 #endif
 

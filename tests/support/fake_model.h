@@ -61,8 +61,9 @@ class FakeHeap {
 
 class FakeComponent final : public core::LoadedComponent {
  public:
-  FakeComponent(std::shared_ptr<FakeHeap> heap, std::uint64_t bytes, std::function<void()> on_free)
-      : heap_(std::move(heap)), bytes_(bytes), on_free_(std::move(on_free)) {
+  FakeComponent(std::shared_ptr<FakeHeap> heap, std::uint64_t bytes, std::function<void()> on_free,
+                std::shared_ptr<const std::atomic<bool>> lost = nullptr)
+      : heap_(std::move(heap)), bytes_(bytes), on_free_(std::move(on_free)), lost_(std::move(lost)) {
     heap_->take(bytes_);
   }
   ~FakeComponent() override {
@@ -70,11 +71,13 @@ class FakeComponent final : public core::LoadedComponent {
     heap_->give_back(bytes_);
   }
   std::uint64_t bytes() const override { return bytes_; }
+  bool is_lost() const override { return lost_ && *lost_; }
 
  private:
   std::shared_ptr<FakeHeap> heap_;
   std::uint64_t bytes_;
   std::function<void()> on_free_;
+  std::shared_ptr<const std::atomic<bool>> lost_;
 };
 
 // How one component of a FakeModel behaves.
@@ -86,6 +89,8 @@ struct FakePart {
   std::function<void()> on_free;                          // runs inside the component's destructor
   std::uint64_t actual_bytes = 0;                         // once loaded; 0: as announced
   std::string variant;
+  // The process that the next load goes to; null: this one, which is never lost.
+  std::shared_ptr<std::atomic<bool>>* process = nullptr;
 };
 
 // One stage per component, in order, and a last one that needs the first two. Thread-safe.
@@ -110,7 +115,7 @@ class FakeModel final : public core::Model {
     ++loads_[index];
     if (part.on_load) part.on_load(control);
     return std::make_shared<FakeComponent>(heap_, part.actual_bytes > 0 ? part.actual_bytes : part.bytes,
-                                           part.on_free);
+                                           part.on_free, part.process != nullptr ? *part.process : nullptr);
   }
 
   int loads(std::size_t index) const { return loads_[index]; }

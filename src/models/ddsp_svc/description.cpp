@@ -329,6 +329,7 @@ std::vector<ModelFile> locate_files(const fs::path& model_path, const fs::path& 
 Description describe(const fs::path& model_path, const fs::path& pretrain_dir) {
   Description description;
   description.model_file = find_model_file(model_path);
+  description.pretrain_dir = pretrain_dir;
   std::error_code ignored;
   const fs::path folder = fs::absolute(description.model_file, ignored).parent_path();
   const auto voice = Checkpoint::open(description.model_file, checkpoint::OpenMode::kHeaders);

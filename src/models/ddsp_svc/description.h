@@ -44,7 +44,11 @@ struct Description {
   std::vector<core::ComponentSpec> components;  // in the order of Component
   std::vector<checkpoint::Summary> weights;     // of what the loader keeps of each
   std::vector<core::Stage> stages;              // kPitchStage, kConvertStage
+  std::filesystem::path pretrain_dir;           // it was described with, to describe it again elsewhere
 };
+
+// ConvertOptions::degradation n cuts segments into pieces of 12 s, 6 s, 3 s: memory grows with the longest.
+inline constexpr int kDegradations = 3;
 
 enum StageIndex : std::size_t { kPitchStage = 0, kConvertStage = 1 };
 

@@ -20,9 +20,6 @@
 
 namespace greenroom::models::ddsp_svc {
 
-// ConvertOptions::degradation n cuts segments into pieces of 12 s, 6 s, 3 s: memory grows with the longest.
-inline constexpr int kDegradations = 3;
-
 PitchPadding pitch_padding(Generation generation);
 MelMagnitude mel_magnitude(Generation generation);
 

@@ -356,6 +356,7 @@ Description describe(const fs::path& path, const DescribeOptions& options) {
   }
   description.config = read_config(description.folder / "config.yaml");
   description.precision = options.precision;
+  description.search = options.search;
   description.speech_encoder_config =
       read_speech_encoder_config(located[kSpeechEncoderFile].found.parent_path() / "config.json");
   description.vocoder_config = read_vocoder_config(located[kVocoderFile].found.parent_path() / "config.json");

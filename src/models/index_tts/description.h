@@ -103,6 +103,7 @@ struct Description {
   std::vector<core::ComponentSpec> components;  // in the order of Component
   std::vector<checkpoint::Summary> weights;     // of what the loader keeps of each
   std::vector<core::Stage> stages;              // in the order of StageIndex
+  std::vector<std::filesystem::path> search;    // it was described with, to describe it again elsewhere
 
   // Indexes of the components that kResidentStages need, in order.
   std::vector<std::size_t> resident_components() const;

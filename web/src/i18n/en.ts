@@ -361,6 +361,7 @@ export const en = {
     demoted: "moved to host memory",
     promoted: "back from host memory",
     memory_missing: "memory did not come back",
+    worker_lost: "a worker process ended",
     alert: "alert",
     recovery: "recovery",
     hold_expired: "hold ended",

@@ -352,6 +352,7 @@ export const zh: Dictionary = {
     demoted: "移到主机内存",
     promoted: "从主机内存载回",
     memory_missing: "内存没有归还",
+    worker_lost: "工作进程意外退出",
     alert: "警报",
     recovery: "恢复",
     hold_expired: "持有已结束",

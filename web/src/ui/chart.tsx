@@ -41,7 +41,7 @@ type Mark = "up" | "down" | "alarm";
 export function markOf(type: string): Mark | undefined {
   if (/^(load_completed|promoted|task_preloaded)$/.test(type)) return "up";
   if (/^(unload_completed|evicted|demoted|auto_cleanup|task_cleaned)$/.test(type)) return "down";
-  if (/^(alert|load_failed|memory_missing)$/.test(type)) return "alarm";
+  if (/^(alert|load_failed|memory_missing|worker_lost)$/.test(type)) return "alarm";
   return undefined;
 }
 

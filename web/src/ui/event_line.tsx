@@ -9,7 +9,7 @@ import { Icon, type IconName } from "./icon";
 export type Kind = "loads" | "freed" | "problems" | "tasks";
 
 export function kindOfEvent(type: string): Kind {
-  if (/^(alert|load_failed|memory_missing|recovery)$/.test(type)) return "problems";
+  if (/^(alert|load_failed|memory_missing|worker_lost|recovery)$/.test(type)) return "problems";
   if (type.startsWith("task_") || type === "hold_expired") return "tasks";
   if (/^(unload_|evicted|auto_cleanup|demoted)/.test(type)) return "freed";
   return "loads";
