@@ -7,12 +7,16 @@
 #include "app/model_library.h"
 #include "base/error.h"
 #include "base/file_descriptor.h"
+#include "base/heap.h"
 #include "cli/commands.h"
 #include "worker/process.h"
 #include "worker/service.h"
 
 namespace greenroom::cli {
 namespace {
+
+// As the server, see there.
+constexpr int kHeaps = 4;
 
 bool is_channel(int file) {
   int type = 0;
