@@ -86,67 +86,7 @@ class Setting {
         set_gpu_setting(config.gpu, key_.substr(kGpu.size()), value_.Scalar(), label_)) {
       return true;
     }
-    if (key_ == "gpu.memory_budgets") {
-      read_budgets(config);
-    } else if (key_ == "gpu.host_cache_mb") {
-      config.host_cache_bytes = static_cast<std::uint64_t>(number(0, kMaxMegabytes)) << 20;
-    } else if (key_ == "gpu.max_memory_usage_percent") {
-      config.max_memory_usage_percent = number(1, 100);
-    } else if (key_ == "gpu.eviction_policy") {
-      const auto policy = core::parse_eviction_policy(text());
-      if (!policy) wrong("it must be cost or lru");
-      config.eviction_policy = *policy;
-    } else if (key_ == "gpu.min_residence_seconds") {
-      config.min_residence_seconds = number(0, kMaxResidenceSeconds);
-    } else if (key_ == "gpu.max_waiting_requests") {
-      config.queue.capacity = static_cast<std::size_t>(number(0, kMaxWaiting));
-    } else if (key_ == "gpu.concurrent_requests") {
-      config.queue.concurrency = number(1, kMaxConcurrent);
-    } else if (key_ == "gpu.group_wait_seconds") {
-      config.queue.schedule.group_wait = std::chrono::seconds(number(0, kMaxWaitSeconds));
-    } else if (key_ == "gpu.longest_wait_seconds") {
-      config.queue.schedule.longest_wait = std::chrono::seconds(number(1, kMaxWaitSeconds));
-    } else if (key_ == "ddsp_svc.model_path") {
-      config.ddsp_svc_model = folder_ / text();
-    } else if (key_ == "system.device") {
-      config.device = text();
-    } else if (key_ == "system.cache_dir") {
-      config.cache_dir = folder_ / text();
-    } else if (key_ == "system.restore") {
-      const auto restore = parse_restore(text());
-      if (!restore) wrong("it must be kept, held or none");
-      config.restore = *restore;
-    } else if (key_ == "system.max_events") {
-      config.max_events = static_cast<std::size_t>(number(1, kMaxEvents));
-    } else if (key_ == "system.log_level") {
-      config.log_level = text();
-      if (!is_log_level(config.log_level)) wrong("it must be DEBUG, INFO, WARNING or ERROR");
-    } else if (key_ == "system.threads") {
-      config.threads = number(0, kMaxThreads);
-    } else if (key_ == "system.worker_processes") {
-      config.worker_processes = yes_or_no();
-    } else if (key_ == "system.worker_idle_seconds") {
-      config.worker_idle_seconds = number(0, kMaxResidenceSeconds);
-    } else if (key_ == "system.share_equal_files") {
-      config.share_equal_files = yes_or_no();
-    } else if (key_ == "ui.host") {
-      config.host = text();
-    } else if (key_ == "ui.port") {
-      config.port = number(0, kMaxPort);
-    } else if (key_ == "ddsp_svc.pretrain_dir") {
-      config.pretrain_dir = folder_ / text();
-    } else if (key_ == "index_tts.model_dir") {
-      config.index_tts_model = folder_ / text();
-      config.index_tts_search.push_back(config.index_tts_model);
-    } else if (key_ == "index_tts.search_dirs") {
-      read_folders(config.index_tts_search);
-    } else if (key_ == "index_tts.precision") {
-      config.index_tts_precision = text();
-      if (!is_precision(config.index_tts_precision)) wrong("it must be auto, float32, float16 or bfloat16");
-    } else {
-      return apply_other(config);
-    }
-    return true;
+    return apply_gpu(config) || apply_model(config) || apply_system(config) || apply_ui(config);
   }
 
  private:
@@ -174,8 +114,88 @@ class Setting {
     return result;
   }
 
-  bool apply_other(Config& config) const {
-    if (key_ == "ui.api_key") {
+  bool apply_gpu(Config& config) const {
+    if (key_ == "gpu.memory_budgets") {
+      read_budgets(config);
+    } else if (key_ == "gpu.host_cache_mb") {
+      config.host_cache_bytes = static_cast<std::uint64_t>(number(0, kMaxMegabytes)) << 20;
+    } else if (key_ == "gpu.max_memory_usage_percent") {
+      config.max_memory_usage_percent = number(1, 100);
+    } else if (key_ == "gpu.eviction_policy") {
+      const auto policy = core::parse_eviction_policy(text());
+      if (!policy) wrong("it must be cost or lru");
+      config.eviction_policy = *policy;
+    } else if (key_ == "gpu.min_residence_seconds") {
+      config.min_residence_seconds = number(0, kMaxResidenceSeconds);
+    } else if (key_ == "gpu.max_waiting_requests") {
+      config.queue.capacity = static_cast<std::size_t>(number(0, kMaxWaiting));
+    } else if (key_ == "gpu.concurrent_requests") {
+      config.queue.concurrency = number(1, kMaxConcurrent);
+    } else if (key_ == "gpu.group_wait_seconds") {
+      config.queue.schedule.group_wait = std::chrono::seconds(number(0, kMaxWaitSeconds));
+    } else if (key_ == "gpu.longest_wait_seconds") {
+      config.queue.schedule.longest_wait = std::chrono::seconds(number(1, kMaxWaitSeconds));
+    } else {
+      return key_.starts_with("gpu.") && apply_monitoring(config.monitoring, key_.substr(4));
+    }
+    return true;
+  }
+
+  bool apply_model(Config& config) const {
+    if (key_ == "ddsp_svc.model_path") {
+      config.ddsp_svc_model = folder_ / text();
+    } else if (key_ == "ddsp_svc.pretrain_dir") {
+      config.pretrain_dir = folder_ / text();
+    } else if (key_ == "index_tts.model_dir") {
+      config.index_tts_model = folder_ / text();
+      config.index_tts_search.push_back(config.index_tts_model);
+    } else if (key_ == "index_tts.search_dirs") {
+      read_folders(config.index_tts_search);
+    } else if (key_ == "index_tts.precision") {
+      config.index_tts_precision = text();
+      if (!is_precision(config.index_tts_precision)) wrong("it must be auto, float32, float16 or bfloat16");
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool apply_system(Config& config) const {
+    if (key_ == "system.device") {
+      config.device = text();
+    } else if (key_ == "system.cache_dir") {
+      config.cache_dir = folder_ / text();
+    } else if (key_ == "system.restore") {
+      const auto restore = parse_restore(text());
+      if (!restore) wrong("it must be kept, held or none");
+      config.restore = *restore;
+    } else if (key_ == "system.max_events") {
+      config.max_events = static_cast<std::size_t>(number(1, kMaxEvents));
+    } else if (key_ == "system.log_level") {
+      config.log_level = text();
+      if (!is_log_level(config.log_level)) wrong("it must be DEBUG, INFO, WARNING or ERROR");
+    } else if (key_ == "system.threads") {
+      config.threads = number(0, kMaxThreads);
+    } else if (key_ == "system.worker_processes") {
+      config.worker_processes = yes_or_no();
+    } else if (key_ == "system.worker_idle_seconds") {
+      config.worker_idle_seconds = number(0, kMaxResidenceSeconds);
+    } else if (key_ == "system.share_equal_files") {
+      config.share_equal_files = yes_or_no();
+    } else if (key_ == "system.model_roots") {
+      read_folders(config.model_roots);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  bool apply_ui(Config& config) const {
+    if (key_ == "ui.host") {
+      config.host = text();
+    } else if (key_ == "ui.port") {
+      config.port = number(0, kMaxPort);
+    } else if (key_ == "ui.api_key") {
       config.api_key = text();
     } else if (key_ == "ui.allowed_hosts") {
       read_texts(config.allowed_hosts, "a list of host names");
@@ -185,10 +205,8 @@ class Setting {
       config.max_audio_bytes = static_cast<std::uint64_t>(number(1, kMaxMegabytes)) << 20;
     } else if (key_ == "ui.max_connections") {
       config.max_connections = number(1, kMaxConnections);
-    } else if (key_ == "system.model_roots") {
-      read_folders(config.model_roots);
     } else {
-      return key_.starts_with("gpu.") && apply_monitoring(config.monitoring, key_.substr(4));
+      return false;
     }
     return true;
   }

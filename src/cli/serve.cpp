@@ -9,9 +9,9 @@
 #include "app/engine.h"
 #include "base/error.h"
 #include "base/heap.h"
+#include "base/heap_keeper.h"
 #include "base/log.h"
 #include "cli/commands.h"
-#include "cli/heap_keeper.h"
 #include "server/server.h"
 #include "server/webhook.h"
 
@@ -22,6 +22,8 @@ namespace {
 constexpr std::chrono::seconds kPatience{30};
 // Each keeps some tens of MiB of what inferences in its threads once took.
 constexpr int kHeaps = 4;
+// Work that ended so long ago has given back its memory.
+constexpr std::chrono::seconds kLately{5};
 
 void start_monitoring(app::Engine& engine) {
   const std::string url = engine.config().monitoring.webhook_url;
@@ -169,7 +171,12 @@ int run_serve(const app::Config& read, const std::function<app::Config()>& rerea
   config.worker_program = "/proc/self/exe";
   base::limit_heaps(kHeaps);
   app::Engine engine(config);
-  const HeapKeeper heap_keeper(engine);
+  base::HeapKeeper heap_keeper([&engine] { return engine.requests().quiet_for() < kLately; });
+  const auto frees = engine.events().subscribe([&heap_keeper](const core::Event& event) {
+    const bool is_gone =
+        event.type == core::EventType::kUnloadCompleted || event.type == core::EventType::kEvicted;
+    if (is_gone) heap_keeper.freed();
+  });
   if (config.monitoring.enabled) start_monitoring(engine);
   server::Server server(engine, options_of(config));
   const int port = server.bind(config.host, config.port);

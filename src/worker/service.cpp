@@ -3,11 +3,8 @@
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
 
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
-
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <future>
 #include <map>
@@ -18,6 +15,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/heap.h"
+#include "base/heap_keeper.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "worker/channel.h"
@@ -258,9 +257,21 @@ class Service {
     const auto shared = std::make_shared<Message>(std::move(message));  // a std::function must be copyable
     crew_.run([this, id, act, exchange, shared] {
       carry_out(act, *exchange, *shared);
+      if (computes(act)) computed_ = true;
       MutexLock lock(mutex_);
       exchanges_.erase(id);
     });
+  }
+
+  static bool computes(const std::string& act) {
+    return act == act::kLoad || act == act::kConvert || act == act::kSpeak;
+  }
+
+  // Since it was asked last.
+  bool has_computed() EXCLUDES_LOCK(mutex_) {
+    const bool has = computed_.exchange(false);
+    MutexLock lock(mutex_);
+    return has || !exchanges_.empty();
   }
 
   void carry_out(const std::string& act, Exchange& exchange, Message& message) {
@@ -298,9 +309,7 @@ class Service {
                    {{key::kBytes, options_.library().held_device_bytes(get<int>(body, key::kIndex))}});
     } else if (act == act::kDrop) {
       options_.library().release_device_memory();
-#ifdef __GLIBC__
-      ::malloc_trim(0);  // glibc keeps freed arenas otherwise
-#endif
+      base::return_freed_memory();
       exchange.say(word::kDone);
     } else {
       throw Error(ErrorCode::kUnimplemented, fmt::format("a worker cannot \"{}\"", act));
@@ -391,6 +400,7 @@ class Service {
 
   void free(const Json& body) {
     holdings_.free(get<std::uint64_t>(body, key::kHandle), body.value(key::kImage, std::uint64_t{0}));
+    heap_.freed();
   }
 
   // An error that stays with the process (a corrupt CUDA context) ends it: the next one has a fresh context.
@@ -411,6 +421,8 @@ class Service {
   Models models_;
   base::Mutex mutex_;
   std::map<std::uint64_t, std::shared_ptr<Exchange>> exchanges_ GUARDED_BY(mutex_);
+  std::atomic<bool> computed_ = false;
+  base::HeapKeeper heap_{[this] { return has_computed(); }};
   Crew crew_;  // ends first
 };
 
