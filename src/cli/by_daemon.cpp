@@ -30,11 +30,32 @@ void write(const fs::path& path, const std::string& bytes) {
 
 }  // namespace
 
+std::string named_server() {
+  const char* named = std::getenv("GREENROOM_SERVER");
+  return named == nullptr ? "" : named;
+}
+
+std::string configured_server(const app::Config& config) {
+  const bool any = config.host == "0.0.0.0" || config.host == "::";
+  const bool v6 = config.host.find(':') != std::string::npos;
+  const std::string host = any ? "127.0.0.1" : v6 ? "[" + config.host + "]" : config.host;
+  return fmt::format("http://{}:{}", host, config.port);
+}
+
 Daemon find_daemon(const app::Config& config, bool local, const std::string& model) {
   const char* variable = std::getenv("GREENROOM_LOCAL");
   if (local || (variable != nullptr && *variable != 0)) return {};
-  auto client = std::make_unique<server::AudioClient>(config.host, config.port, config.api_key);
-  if (!client->is_there()) return {};
+  const auto named = named_server();
+  auto client = std::make_unique<server::AudioClient>(named.empty() ? configured_server(config) : named,
+                                                      config.api_key);
+  if (!client->is_there()) {
+    if (named.empty()) return {};
+    throw base::Error(
+        base::ErrorCode::kUnavailable,
+        fmt::format("no greenroom answers at {}, which GREENROOM_SERVER names: start one there, "
+                    "unset the variable, or do it here with --local",
+                    named));
+  }
   try {
     auto id = client->model(model);
     return {std::move(client), std::move(id)};

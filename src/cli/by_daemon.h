@@ -11,8 +11,14 @@
 
 namespace greenroom::cli {
 
-// The daemon of the configured address, and the model as it knows it; null: there is none, or it does not
-// take the model (which is said), or `local` or GREENROOM_LOCAL ask for none.
+// The URL in GREENROOM_SERVER; empty: none.
+std::string named_server();
+// The URL of the configured address; one that stands for all of the machine's is called by loopback.
+std::string configured_server(const app::Config& config);
+
+// The daemon that GREENROOM_SERVER names, else that of the configured address, and the model as it knows it;
+// null: there is none, or it does not take the model (which is said), or `local` or GREENROOM_LOCAL ask for
+// none. Throws base::Error(kUnavailable) when one is named and does not answer.
 struct Daemon {
   std::unique_ptr<server::AudioClient> client;
   std::string model;

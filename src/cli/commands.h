@@ -89,11 +89,12 @@ struct SimulateArguments {
 
 // The commands that speak to a running daemon.
 struct DaemonArguments {
-  enum class Act { kPs, kLoad, kUnload, kPreload, kCleanUp, kOptimize, kEvents };
+  enum class Act { kPs, kLoad, kUnload, kPreload, kCleanUp, kOptimize, kEvents, kWhy };
   Act act = Act::kPs;
   std::string server;  // empty: as the environment or the configuration says
-  std::string name;    // of a model or a task
+  std::string name;    // of a model or a task; what `why` is about
   std::string id, device;
+  int limit = 10;  // decisions and events that `why` shows
   bool all = false;
   bool force = false;
   bool json = false;

@@ -3,11 +3,12 @@
 #include <spdlog/fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "cli/by_daemon.h"
 #include "cli/commands.h"
+#include "cli/why.h"
 #include "server/http_client.h"
 
 namespace greenroom::cli {
@@ -17,15 +18,6 @@ namespace fs = std::filesystem;
 using base::Json;
 using server::ApiClient;
 using server::encode_part;
-
-std::string url_of(const app::Config& config, const std::string& given) {
-  if (!given.empty()) return given;
-  if (const char* named = std::getenv("GREENROOM_SERVER"); named != nullptr && *named != 0) return named;
-  const bool any = config.host == "0.0.0.0" || config.host == "::";
-  const bool v6 = config.host.find(':') != std::string::npos;
-  const std::string host = any ? "127.0.0.1" : v6 ? "[" + config.host + "]" : config.host;
-  return fmt::format("http://{}:{}", host, config.port);
-}
 
 void print_json(const Json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
@@ -224,10 +216,21 @@ int events(ApiClient& api, const DaemonArguments& arguments) {
   return 0;
 }
 
+int why(ApiClient& api, const DaemonArguments& arguments) {
+  const Json answer = ask_why(api, arguments.name, arguments.limit);
+  if (arguments.json) {
+    print_json(answer);
+  } else {
+    fmt::print("{}", why_text(answer, arguments.name));
+  }
+  return 0;
+}
+
 }  // namespace
 
 int run_daemon_command(const app::Config& config, const DaemonArguments& arguments) {
-  ApiClient api(url_of(config, arguments.server), config.api_key);
+  const auto named = arguments.server.empty() ? named_server() : arguments.server;
+  ApiClient api(named.empty() ? configured_server(config) : named, config.api_key);
   switch (arguments.act) {
     case DaemonArguments::Act::kPs:
       return ps(api, arguments);
@@ -241,6 +244,8 @@ int run_daemon_command(const app::Config& config, const DaemonArguments& argumen
       return clean_up(api, arguments);
     case DaemonArguments::Act::kOptimize:
       return optimize(api, arguments);
+    case DaemonArguments::Act::kWhy:
+      return why(api, arguments);
     case DaemonArguments::Act::kEvents:
       return events(api, arguments);
   }

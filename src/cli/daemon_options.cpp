@@ -10,7 +10,7 @@ using Act = DaemonArguments::Act;
 constexpr std::pair<const char*, Act> kCommands[] = {
     {"ps", Act::kPs},           {"load", Act::kLoad},       {"unload", Act::kUnload},
     {"preload", Act::kPreload}, {"cleanup", Act::kCleanUp}, {"optimize", Act::kOptimize},
-    {"events", Act::kEvents},
+    {"events", Act::kEvents},   {"why", Act::kWhy},
 };
 
 }  // namespace
@@ -45,6 +45,12 @@ void add_daemon_commands(CLI::App& program, DaemonArguments& arguments) {
       ->required();
   add("optimize", "Free everything idle in the running daemon");
   add("events", "Show what happens in the running daemon, until Ctrl-C");
+  auto* why = add("why", "Say why a model was evicted, unloaded or refused");
+  why->add_option("MODEL", arguments.name, "A model or a part of a name (default: the latest decisions)");
+  constexpr int kMost = 1000;
+  why->add_option("--limit", arguments.limit, "How many of the latest to show")
+      ->check(CLI::Range(1, kMost))
+      ->capture_default_str();
 }
 
 std::optional<Act> daemon_command(const CLI::App& program) {

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "server/http_client.h"
 
 namespace greenroom::server {
 namespace {
@@ -66,7 +67,7 @@ fs::path canonical(const fs::path& path) {
 }  // namespace
 
 struct AudioClient::Connection {
-  Connection(const std::string& host, int port, const std::string& api_key) : client(host, port) {
+  Connection(const std::string& url, const std::string& api_key) : client(url) {
     constexpr int kConnectSeconds = 2, kPatienceSeconds = 60;
     client.set_connection_timeout(kConnectSeconds);
     client.set_read_timeout(kPatienceSeconds);
@@ -84,11 +85,8 @@ struct AudioClient::Connection {
   httplib::Client client;
 };
 
-AudioClient::AudioClient(const std::string& host, int port, const std::string& api_key) {
-  const std::string called = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host;
-  url_ = fmt::format("http://{}:{}", called, port);
-  connection_ = std::make_unique<Connection>(called, port, api_key);
-}
+AudioClient::AudioClient(const std::string& url, const std::string& api_key)
+    : url_(checked_url(url)), connection_(std::make_unique<Connection>(url, api_key)) {}
 
 AudioClient::~AudioClient() = default;
 

@@ -30,8 +30,9 @@ struct AudioAnswer {
 // Not thread-safe.
 class AudioClient {
  public:
-  // `api_key` may be empty. An address that stands for all of the machine's is called by loopback.
-  AudioClient(const std::string& host, int port, const std::string& api_key);
+  // `url`: "http://127.0.0.1:7860"; `api_key` may be empty. Throws base::Error(kInvalidArgument) when the URL
+  // is of another form.
+  AudioClient(const std::string& url, const std::string& api_key);
   ~AudioClient();
   AudioClient(const AudioClient&) = delete;
   AudioClient& operator=(const AudioClient&) = delete;

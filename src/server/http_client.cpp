@@ -101,13 +101,18 @@ struct ApiClient::Connection {
   httplib::Headers headers;
 };
 
-ApiClient::ApiClient(const std::string& url, const std::string& api_key) {
+const std::string& checked_url(const std::string& url) {
   const auto scheme = url.find("://");
   const bool known = url.starts_with("http://") || url.starts_with("https://");
   if (!known || url.find('/', scheme + 3) != std::string::npos || url.size() == scheme + 3) {
     throw Error(ErrorCode::kInvalidArgument,
                 fmt::format("the server \"{}\" is not of the form http://HOST:PORT", url));
   }
+  return url;
+}
+
+ApiClient::ApiClient(const std::string& url, const std::string& api_key) {
+  checked_url(url);
   connection_ = std::make_unique<Connection>(url, api_key);
   constexpr int kConnectSeconds = 5, kWorkSeconds = 3600;
   connection_->client.set_connection_timeout(kConnectSeconds);

@@ -19,6 +19,9 @@ std::optional<std::string> http_get(const std::string& host, int port, const std
 // "a/b" as one part of a path: "a%2Fb".
 std::string encode_part(std::string_view text);
 
+// `url` itself. Throws base::Error(kInvalidArgument) when it is not of the form "http://HOST:PORT".
+const std::string& checked_url(const std::string& url);
+
 // Speaks to the API of a daemon. Not thread-safe.
 class ApiClient {
  public:

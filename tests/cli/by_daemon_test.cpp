@@ -72,6 +72,23 @@ TEST_F(ByDaemon, ConvertsThereWithTheSameResult) {
   EXPECT_THAT(unread.err, AllOf(HasSubstr("take"), Not(HasSubstr("greenroom-upload"))));
 }
 
+// A daemon that is named is wanted: another's result, or this process's, would not be what was asked for.
+TEST_F(ByDaemon, FailsWhereTheNamedOneDoesNotAnswer) {
+  const auto convert = [&](const std::string& server, std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"convert", "--model", (demo_models() / "alto").string(), "--steps",
+                                          "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), {kRecording, (dir_ / "out.wav").string()});
+    return test::run_program(arguments, {"GREENROOM_LOCAL=", "GREENROOM_SERVER=" + server});
+  };
+  const auto outcome = convert("http://127.0.0.1:1", {});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err,
+              AllOf(HasSubstr("http://127.0.0.1:1"), HasSubstr("GREENROOM_SERVER"), HasSubstr("--local")));
+  EXPECT_EQ(convert("http://127.0.0.1:1", {"--local"}).status, 0);
+  EXPECT_THAT(convert("somewhere", {}).err, HasSubstr("http://HOST:PORT"));
+}
+
 TEST_F(ByDaemon, SpeaksThere) {
   const auto port = start();
   const auto outcome = test::run_program(

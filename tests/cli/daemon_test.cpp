@@ -47,8 +47,8 @@ class Daemon : public testing::Test {
 
 TEST_F(Daemon, WithoutOneEveryCommandSaysWhatToDo) {
   const std::vector<std::vector<std::string>> commands = {
-      {"ps"},           {"load", "x"},    {"unload", "x"}, {"unload", "--all"},
-      {"preload", "t"}, {"cleanup", "t"}, {"optimize"},    {"events"}};
+      {"ps"},       {"load", "x"}, {"unload", "x"}, {"unload", "--all"}, {"preload", "t"}, {"cleanup", "t"},
+      {"optimize"}, {"events"},    {"why"}};
   for (auto command : commands) {
     command.insert(command.end(), {"--server", "http://127.0.0.1:1"});
     const auto outcome = test::run_program(command);
@@ -69,6 +69,9 @@ TEST_F(Daemon, ListsAndRefusesByName) {
   EXPECT_THAT(run({"load", (elsewhere / "model_0.pt").string()}).err, HasSubstr("--model-root"));
   EXPECT_EQ(run({"unload", "nobody"}).status, 1);
   EXPECT_THAT(run({"preload", "nothing"}).err, HasSubstr("there is no task 'nothing'"));
+  EXPECT_THAT(run({"why"}).out, HasSubstr("no decision about room was needed"));
+  EXPECT_THAT(run({"why", "no\nbody"}).out, HasSubstr("for or because of 'no?body'"));
+  EXPECT_EQ(run({"why", "--limit", "0"}).status, 2);
   EXPECT_THAT(run({"optimize"}).out, HasSubstr("given back"));
   EXPECT_EQ(base::parse_json(run({"optimize", "--json"}).out, "optimize")["freed_bytes"], 0);
 }
@@ -137,6 +140,32 @@ TEST_F(Daemon, LoadsListsAndUnloads) {
   EXPECT_EQ(run({"unload", "stage/alto"}).status, 1);
   EXPECT_EQ(base::parse_json(run({"load", "stage/alto", "--json"}).out, "load")["status"], "loaded");
   EXPECT_THAT(run({"unload", "--all"}).out, HasSubstr("1 unloaded"));
+}
+
+// The voice that was used for a conversion goes when the speaker needs its room.
+TEST_F(Daemon, SaysWhyAModelWent) {
+  start({"--memory-budget", "cpu=22MiB"});
+  const auto alto = (test::demo_models() / "alto").string();
+  ASSERT_EQ(run({"load", alto, "--id", "alto", "--device", "cpu"}).status, 0);
+  ASSERT_EQ(run({"unload", "alto"}).status, 0);
+  const test::TempDir dir;
+  const auto converted = run({"convert", "--model", "alto", "--steps", "1",
+                              "/usr/share/sounds/alsa/Front_Center.wav", (dir / "out.wav").string()},
+                             {"GREENROOM_LOCAL="});
+  ASSERT_EQ(converted.status, 0) << converted.err;
+  EXPECT_THAT(converted.out, HasSubstr("by the daemon at http://127.0.0.1:" + std::to_string(port_)));
+  const auto loaded = run({"load", (test::demo_models() / "index_tts").string(), "--id", "speaker"});
+  ASSERT_EQ(loaded.status, 0) << loaded.err;
+
+  const auto why = run({"why", "alto"}).out;
+  EXPECT_THAT(why, AllOf(HasSubstr("alto: unloaded"), HasSubstr("evicted"), HasSubstr("loading 'speaker'"),
+                         HasSubstr("recent uses"), HasSubstr("alto is unloaded by it")));
+  EXPECT_THAT(run({"why", "speaker"}).out, HasSubstr("loading 'speaker' on cpu"));
+  EXPECT_THAT(run({"why"}).out, HasSubstr("loading 'speaker' on cpu"));
+  const auto json = base::parse_json(run({"why", "alto", "--json", "--limit", "1"}).out, "why");
+  EXPECT_EQ(json["model"]["status"], "unloaded");
+  ASSERT_EQ(json["decisions"].size(), 1U);
+  EXPECT_EQ(json["decisions"][0]["verdict"], "evict");
 }
 
 // A daemon with a voice, and clients of its own that convert.
