@@ -1,6 +1,6 @@
 #include "core/parallel.h"
 
-#include <system_error>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -12,7 +12,7 @@ void run_in_parallel(std::size_t count, const std::function<void(std::size_t ind
   std::size_t next = 0;
   try {
     for (; next + 1 < count; ++next) threads.emplace_back(act, next);
-  } catch (const std::system_error&) {  // no more threads
+  } catch (const std::exception&) {  // no more threads, or no memory for one
   }
   for (; next < count; ++next) act(next);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <new>
 #include <set>
 #include <utility>
 
@@ -63,6 +64,7 @@ RequestQueue::RequestQueue(std::string name, const base::Clock& clock, const Que
       schedule_(options.schedule),
       last_busy_(clock.now()) {
   assert(options.concurrency > 0);
+  running_.reserve(static_cast<std::size_t>(options.concurrency));
 }
 
 RequestQueue::~RequestQueue() = default;
@@ -97,8 +99,13 @@ RequestQueue::EntryPtr RequestQueue::join(const Request& request, bool is_loaded
     throw busy_error();
   }
   entry->arrival = last_busy_ = clock_.now();
-  entries_.emplace(request.id, entry);
-  schedule_.add({request.id, request.model, request.priority, request.cost, entry->arrival});
+  const auto place = entries_.emplace(request.id, entry).first;
+  try {
+    schedule_.add({request.id, request.model, request.priority, request.cost, entry->arrival});
+  } catch (...) {
+    entries_.erase(place);
+    throw;
+  }
   if (schedule_.state(request.model) != Schedule::ModelState::kLoading) {
     schedule_.set_state(request.model,
                         is_loaded ? Schedule::ModelState::kReady : Schedule::ModelState::kAbsent);
@@ -166,6 +173,8 @@ std::optional<Error> RequestQueue::objection(const Entry& entry) {
 RequestQueue::Order RequestQueue::await_order(Entry& entry) {
   MutexLock lock(mutex_);
   for (;;) {
+    if (is_behind_) dispatch_all();  // no memory still: an error of this request
+    is_behind_ = false;
     if (entry.order == Order::kRun) return entry.order;  // begun: from here on the run looks at `cancelled`
     if (const auto error = objection(entry)) throw Error(*error);
     if (entry.order != Order::kWait) return entry.order;
@@ -247,7 +256,7 @@ bool RequestQueue::begin(const EntryPtr& entry) {
     return true;
   }
   // Back among the waiting, where it was.
-  running_.erase(entry->request.id);
+  std::erase(running_, entry.get());
   entry->order = Order::kWait;
   schedule_.add({entry->request.id, entry->request.model, entry->request.priority, entry->request.cost,
                  entry->arrival});
@@ -261,14 +270,14 @@ bool RequestQueue::begin(const EntryPtr& entry) {
 
 void RequestQueue::end(std::uint64_t id) {
   MutexLock lock(mutex_);
-  const auto found = running_.find(id);
-  assert(found != running_.end());
+  const auto found = entries_.find(id);
+  assert(found != entries_.end());
   last_busy_ = clock_.now();
-  const double seconds = Seconds(last_busy_ - found->second.since).count();
+  const double seconds = Seconds(last_busy_ - found->second->began).count();
   mean_run_seconds_ =
       mean_run_seconds_ == 0 ? seconds : (1 - kNewShare) * mean_run_seconds_ + kNewShare * seconds;
-  running_.erase(found);
-  entries_.erase(id);
+  std::erase(running_, found->second.get());
+  entries_.erase(found);
   ++change_;
   dispatch();
   if (entries_.empty()) emptied_.notify_all();
@@ -282,7 +291,7 @@ void RequestQueue::leave(Entry& entry) {
     schedule_.set_state(entry.request.model, Schedule::ModelState::kAbsent);
   }
   schedule_.remove(id);
-  running_.erase(id);
+  std::erase(running_, &entry);
   entries_.erase(id);
   last_busy_ = clock_.now();
   ++change_;
@@ -297,7 +306,7 @@ void RequestQueue::abandon(const EntryPtr& entry) {
 
 std::vector<std::string> RequestQueue::busy_models(const std::string& except, bool waiting_too) const {
   std::set<std::string> models;
-  for (const auto& [id, run] : running_) models.insert(run.model);
+  for (const Entry* run : running_) models.insert(run->request.model);
   if (waiting_too) {
     for (const WaitingRequest& other : schedule_.waiting()) {
       if (schedule_.state(other.model) == Schedule::ModelState::kReady) models.insert(other.model);
@@ -339,8 +348,8 @@ bool RequestQueue::dispatch_swap(Entry& entry) {
     swapping_ = entry.request.id;
     order_load(entry, /*alone=*/true);
   } else if (entry.asked_swap_at != change_) {
-    entry.asked_swap_at = change_;
     entry.spared = busy_models(entry.request.model, false);
+    entry.asked_swap_at = change_;
     give(entry, Order::kAsk);
   }
   return true;
@@ -360,7 +369,17 @@ void RequestQueue::dispatch_loads(const Schedule::Choice& choice) {
   }
 }
 
-void RequestQueue::dispatch() {
+void RequestQueue::dispatch() noexcept {
+  try {
+    dispatch_all();
+    is_behind_ = false;
+  } catch (const std::bad_alloc&) {
+    is_behind_ = true;
+  }
+}
+
+// An exception leaves what was given out so far, and all else as it was.
+void RequestQueue::dispatch_all() {
   const TimePoint now = clock_.now();
   for (;;) {
     if (swapping_ != 0) return;
@@ -372,7 +391,8 @@ void RequestQueue::dispatch() {
     if (!choice.run || static_cast<int>(running_.size()) >= options_.concurrency) return;
     Entry& entry = *entries_.at(*choice.run);
     schedule_.take(*choice.run, now);
-    running_[*choice.run] = {entry.request.model, now};
+    running_.push_back(&entry);
+    entry.began = now;
     give(entry, Order::kRun);
   }
 }

@@ -141,6 +141,7 @@ class RequestQueue {
     Order order = Order::kWait;
     base::CondVar wake;
     base::Clock::TimePoint arrival;
+    base::Clock::TimePoint began;  // of one that runs
     std::vector<std::string> spared;
     // The change_ that the last answer (no) was for: to whether it fits beside all that is in use, and beside
     // what runs.
@@ -164,7 +165,9 @@ class RequestQueue {
   // Why the entry may not go on; nullopt: it may.
   std::optional<base::Error> objection(const Entry& entry) REQUIRES_LOCK(mutex_);
   void leave(Entry& entry) REQUIRES_LOCK(mutex_);
-  void dispatch() REQUIRES_LOCK(mutex_);
+  // Gives out what can be given. Where that needs memory and there is none, who waits does it a little later.
+  void dispatch() noexcept REQUIRES_LOCK(mutex_);
+  void dispatch_all() REQUIRES_LOCK(mutex_);
   void dispatch_loads(const Schedule::Choice& choice) REQUIRES_LOCK(mutex_);
   // True when nobody else may begin before it.
   bool dispatch_swap(Entry& entry) REQUIRES_LOCK(mutex_);
@@ -183,15 +186,12 @@ class RequestQueue {
   base::CondVar emptied_;
   Schedule schedule_ GUARDED_BY(mutex_);
   std::map<std::uint64_t, EntryPtr> entries_ GUARDED_BY(mutex_);  // waiting and running
-  struct Running {
-    std::string model;
-    base::Clock::TimePoint since;
-  };
-  std::map<std::uint64_t, Running> running_ GUARDED_BY(mutex_);
-  int loads_ GUARDED_BY(mutex_) = 0;  // under way
+  std::vector<Entry*> running_ GUARDED_BY(mutex_);                // has room for as many as may run
+  int loads_ GUARDED_BY(mutex_) = 0;                              // under way
   // The request whose load takes other models' room and has not got it yet: until then nobody begins.
   std::uint64_t swapping_ GUARDED_BY(mutex_) = 0;
   std::uint64_t change_ GUARDED_BY(mutex_) = 1;  // counts what may have made room
+  bool is_behind_ GUARDED_BY(mutex_) = false;    // a dispatch failed for want of memory
   bool closed_ GUARDED_BY(mutex_) = false;
   double mean_run_seconds_ GUARDED_BY(mutex_) = 0;
   base::Clock::TimePoint last_busy_ GUARDED_BY(mutex_);

@@ -1,16 +1,16 @@
 #include "core/schedule.h"
 
 #include <algorithm>
-#include <set>
 #include <tuple>
+#include <utility>
 
 namespace greenroom::core {
 
 using TimePoint = base::Clock::TimePoint;
 
 void Schedule::add(const WaitingRequest& request) {
-  waiting_.push_back(request);
   states_.try_emplace(request.model, ModelState::kAbsent);
+  waiting_.push_back(request);
 }
 
 void Schedule::remove(std::uint64_t id) {
@@ -20,7 +20,12 @@ void Schedule::remove(std::uint64_t id) {
 }
 
 void Schedule::set_state(const std::string& model, ModelState state) {
-  states_[model] = state;
+  const auto found = states_.find(model);
+  if (found != states_.end()) {
+    found->second = state;
+  } else if (state != ModelState::kAbsent) {
+    states_.emplace(model, state);
+  }
 }
 
 Schedule::ModelState Schedule::state(const std::string& model) const {
@@ -88,17 +93,19 @@ void Schedule::take(std::uint64_t id, TimePoint now) {
   const auto found = std::find_if(waiting_.begin(), waiting_.end(),
                                   [&](const WaitingRequest& request) { return request.id == id; });
   if (found == waiting_.end()) return;
-  const WaitingRequest request = *found;
+  const auto charged = passes_.try_emplace(found->model, 0).first;  // from here on nothing needs memory
+  const WaitingRequest request = std::move(*found);
   waiting_.erase(found);
   was_overdue_ = !was_overdue_ && now - request.arrival >= options_.longest_wait;
   virtual_time_ = pass(request.model);
-  passes_[request.model] = virtual_time_ + request.cost;
+  charged->second = virtual_time_ + request.cost;
   std::erase_if(passes_, [&](const auto& entry) { return entry.second <= virtual_time_; });
-  std::set<std::string> asked_for;
-  for (const WaitingRequest& other : waiting_) asked_for.insert(other.model);
-  std::erase_if(states_, [&](const auto& entry) {
-    return asked_for.count(entry.first) == 0 && entry.first != request.model;
-  });
+  const auto is_asked_for = [&](const std::string& model) {
+    return std::any_of(waiting_.begin(), waiting_.end(),
+                       [&](const WaitingRequest& other) { return other.model == model; });
+  };
+  std::erase_if(
+      states_, [&](const auto& entry) { return entry.first != request.model && !is_asked_for(entry.first); });
 }
 
 std::vector<std::uint64_t> Schedule::absent_heads() const {

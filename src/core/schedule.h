@@ -41,9 +41,11 @@ class Schedule {
 
   explicit Schedule(const ScheduleOptions& options) : options_(options) {}
 
+  // An exception (std::bad_alloc) of one of these leaves everything as it was.
   void add(const WaitingRequest& request);
   // What is not there is ignored.
   void remove(std::uint64_t id);
+  // Needs no memory for a model that somebody waits for.
   void set_state(const std::string& model, ModelState state);
   ModelState state(const std::string& model) const;  // of a model nobody asked for: kAbsent
 

@@ -76,8 +76,9 @@ TaskProfiles::Task& TaskProfiles::find(const std::string& task) {
 
 void TaskProfiles::register_task_profile(const TaskProfile& profile) {
   check(profile);
+  TaskProfile copy = profile;
   MutexLock lock(mutex_);
-  tasks_[profile.task_name].profile = profile;
+  tasks_[profile.task_name].profile = std::move(copy);
 }
 
 bool TaskProfiles::remove_task_profile(const std::string& task) {
@@ -99,8 +100,8 @@ Preloaded TaskProfiles::preload_for_task(const std::string& task) {
   {
     MutexLock lock(mutex_);
     while (find(task).preloading) changed_.wait(mutex_);
-    find(task).preloading = true;
     profile = find(task).profile;
+    find(task).preloading = true;
   }
   std::vector<ModelHold> holds;
   Preloaded result;
@@ -204,7 +205,7 @@ void TaskProfiles::load_optional(const TaskProfile& profile, std::vector<GroupMe
   run_in_parallel(optional.size(), [&](std::size_t i) {
     try {
       taken[i] = manager_.load_group(purpose(profile), {optional[i]});
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       problems[i] = error.what();
     }
   });

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "core/request_queue.h"
+#include "core/task_profiles.h"
 #include "manager_fixture.h"
 
 namespace {
@@ -65,10 +67,30 @@ struct World {
   }
 
   std::shared_ptr<test::FakeModel> model(std::vector<test::FakePart> parts) const {
+    for (test::FakePart& part : parts) part.host = host;
     return std::make_shared<test::FakeModel>(heap, std::move(parts));
   }
+  // Of a run of bob or carol; `run_lease` is its pin.
+  Request request(const std::string& id) {
+    const GroupMember member{id, id == "bob" ? bob : carol, kGpu};
+    Request result;
+    result.id = ++last_request;
+    result.model = id;
+    result.door.is_loaded = [this, id] { return manager.model_status(id) == ModelStatus::kLoaded; };
+    result.door.fits = [this, member](const std::vector<std::string>& spared) {
+      return manager.fits({member}, Manager::Space::kIdle, spared);
+    };
+    result.door.load = [this, member](const std::function<void()>& admitted) {
+      manager.load_on_demand(member, admitted);
+    };
+    result.door.begin = [this, id] {
+      run_lease = manager.lease(id, kAllStages);
+      return true;
+    };
+    return result;
+  }
 
-  void check() const {
+  void check() {
     const DeviceMemory memory = manager.memory().at(0);
     std::uint64_t resident = 0;
     for (const ComponentInfo& component : memory.components) {
@@ -79,6 +101,18 @@ struct World {
     EXPECT_EQ(memory.totals.resident, heap->live());
     EXPECT_EQ(memory.totals.reserved, 0u);
     EXPECT_EQ(memory.totals.workspace, lease.workspace_bytes());
+    const HostMemory images = manager.host_memory();
+    std::uint64_t kept = 0;
+    for (const ImageInfo& image : images.images) {
+      EXPECT_FALSE(image.in_use) << image.kind;
+      kept += image.bytes;
+    }
+    EXPECT_EQ(images.totals.resident, kept);
+    EXPECT_EQ(images.totals.resident, host->live());
+    EXPECT_EQ(images.totals.reserved, 0u);
+    EXPECT_TRUE(queue.wait_until_empty(clock.now())) << queue.stats().waiting << " wait";
+    EXPECT_EQ(queue.stats().running, 0);
+    for (const TaskStatus& task : tasks.list()) EXPECT_FALSE(task.preloading);
     for (const ModelInfo& info : manager.list()) {
       EXPECT_NE(info.status, ModelStatus::kLoading) << info.id;
       if (info.status != ModelStatus::kLoaded) continue;
@@ -96,6 +130,7 @@ struct World {
   void end() {
     lease = {};
     holds.clear();
+    tasks.remove_task_profile("duet");
     for (const char* id : {"alice", "bob", "carol"}) manager.configure(id, {});
     for (const ModelInfo& info : manager.list()) manager.unload(info.id, UnloadMode::kForce);
     manager.trim(kGpu);
@@ -107,10 +142,21 @@ struct World {
   std::shared_ptr<test::FakeHeap> heap = std::make_shared<test::FakeHeap>();
   test::FakeClock clock;
   IgnoringSink sink;
+  std::shared_ptr<test::FakeHeap> host = std::make_shared<test::FakeHeap>();
   const std::shared_ptr<test::FakeModel> alice = model({{"a", {}, 200}, {"shared", {}, 100}});
   const std::shared_ptr<test::FakeModel> bob = model({{"b", {}, 200}, {"shared", {}, 100}});
   const std::shared_ptr<test::FakeModel> carol = model({{"c", {}, 500}, {"d", {}, 100}});  // in place of bob
-  Manager manager{{{kGpu, 1000}}, clock, &sink, {.policy = EvictionPolicy::kLru, .min_residence = {}}};
+  Manager manager{{{kGpu, 1000}},
+                  clock,
+                  &sink,
+                  {.policy = EvictionPolicy::kLru, .min_residence = {}, .host_tier_bytes = 600}};
+  std::uint64_t last_request = 0;
+  RequestQueue queue{"cuda:0", clock};
+  TaskProfiles tasks{manager, clock, [this](const PreloadConfig& config) {
+                       const auto id = config.model_path.string();
+                       return GroupMember{id, id == "alice" ? alice : id == "bob" ? bob : carol, kGpu};
+                     }};
+  Lease run_lease;
   Lease lease;
   bool is_leased = false;  // of all of alice
   std::vector<ModelHold> holds;
@@ -230,6 +276,52 @@ TEST(OutOfMemory, TheCleanUps) {
   fail_each_allocation(nothing, sweep, sweep);
   const Act relieve = [](World& world) { world.manager.relieve(kGpu, 100, "the device is nearly full"); };
   fail_each_allocation(nothing, relieve, relieve);
+}
+
+TEST(OutOfMemory, AComponentThatComesBackFromHostMemory) {
+  const Act load = [](World& world) { world.manager.load("bob", world.bob, kGpu); };
+  fail_each_allocation(
+      [](World& world) {
+        world.manager.unload("bob", UnloadMode::kForce);
+        ASSERT_FALSE(world.manager.host_memory().images.empty());
+      },
+      load, load);
+}
+
+TEST(OutOfMemory, ATurnInTheQueue) {
+  for (const char* id : {"bob", "carol"}) {  // the one is loaded, the other to be swapped in
+    const Act infer = [&](World& world) {
+      try {
+        const auto turn = world.queue.enter(world.request(id));
+        world.run_lease = {};
+      } catch (...) {
+        world.run_lease = {};
+        throw;
+      }
+    };
+    fail_each_allocation(nothing, infer, infer, 10);
+  }
+}
+
+TEST(OutOfMemory, ATask) {
+  const TaskProfile duet{"duet", {{"fake", "alice"}}, {{"fake", "bob"}}};
+  const Act enlist = [&](World& world) { world.tasks.register_task_profile(duet); };
+  const Act preload = [&](World& world) { world.tasks.preload_for_task("duet"); };
+  const Act clean_up = [](World& world) { world.tasks.cleanup_for_task("duet"); };
+  fail_each_allocation(nothing, enlist, enlist);
+  fail_each_allocation(enlist, preload, preload, 10);
+  fail_each_allocation(
+      [&](World& world) {
+        enlist(world);
+        preload(world);
+      },
+      clean_up, clean_up);
+  fail_each_allocation(
+      [&](World& world) {
+        enlist(world);
+        preload(world);
+      },
+      [](World& world) { world.tasks.sweep({}); }, [](World& world) { world.tasks.sweep({}); });
 }
 
 TEST(OutOfMemory, SettingsAndQuestions) {

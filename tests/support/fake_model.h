@@ -59,6 +59,20 @@ class FakeHeap {
   std::atomic<std::uint64_t> peak_{0};
 };
 
+// Bytes in host memory. Thread-safe.
+class FakeImage final : public core::HostImage {
+ public:
+  FakeImage(std::shared_ptr<FakeHeap> heap, std::uint64_t bytes) : heap_(std::move(heap)), bytes_(bytes) {
+    heap_->take(bytes_);
+  }
+  ~FakeImage() override { heap_->give_back(bytes_); }
+  std::uint64_t bytes() const override { return bytes_; }
+
+ private:
+  std::shared_ptr<FakeHeap> heap_;
+  std::uint64_t bytes_;
+};
+
 class FakeComponent final : public core::LoadedComponent {
  public:
   FakeComponent(std::shared_ptr<FakeHeap> heap, std::uint64_t bytes, std::function<void()> on_free,
@@ -72,11 +86,14 @@ class FakeComponent final : public core::LoadedComponent {
   }
   std::uint64_t bytes() const override { return bytes_; }
   bool is_lost() const override { return lost_ && *lost_; }
+  std::shared_ptr<core::HostImage> take_image() override { return std::exchange(image_, nullptr); }
+  void keep(std::shared_ptr<core::HostImage> image) { image_ = std::move(image); }
 
  private:
   std::shared_ptr<FakeHeap> heap_;
   std::uint64_t bytes_;
   std::function<void()> on_free_;
+  std::shared_ptr<core::HostImage> image_;
   std::shared_ptr<const std::atomic<bool>> lost_;
 };
 
@@ -91,6 +108,7 @@ struct FakePart {
   std::string variant;
   // The process that the next load goes to; null: this one, which is never lost.
   std::shared_ptr<std::atomic<bool>>* process = nullptr;
+  std::shared_ptr<FakeHeap> host;  // where images of it are; null: it makes none
 };
 
 // One stage per component, in order, and a last one that needs the first two. Thread-safe.
@@ -114,8 +132,12 @@ class FakeModel final : public core::Model {
     const FakePart& part = parts_.at(index);
     ++loads_[index];
     if (part.on_load) part.on_load(control);
-    return std::make_shared<FakeComponent>(heap_, part.actual_bytes > 0 ? part.actual_bytes : part.bytes,
-                                           part.on_free, part.process != nullptr ? *part.process : nullptr);
+    auto loaded =
+        std::make_shared<FakeComponent>(heap_, part.actual_bytes > 0 ? part.actual_bytes : part.bytes,
+                                        part.on_free, part.process != nullptr ? *part.process : nullptr);
+    if (part.host && !control.image && control.admit_image && control.admit_image(part.bytes))
+      loaded->keep(std::make_shared<FakeImage>(part.host, part.bytes));
+    return loaded;
   }
 
   int loads(std::size_t index) const { return loads_[index]; }
