@@ -72,7 +72,7 @@ export function ModelChoice(props: { list: readonly Model[]; value: string; onCh
 function stateText(job: Job | undefined): string {
   const texts = t.value;
   if (!job || job.state === "queued") return texts.jobQueued;
-  const parts = [job.stage ? `${texts.jobRunning}: ${job.stage}` : texts.jobRunning, format.percent(job.fraction)];
+  const parts = [texts.jobRunning(job.stage && (texts.jobStages[job.stage] ?? job.stage)), format.percent(job.fraction)];
   if (job.started_ms && job.fraction > 0.05) {
     const passed = (nowMs.value - job.started_ms) / 1000;
     const left = (passed / job.fraction) * (1 - job.fraction);
@@ -86,7 +86,7 @@ export function Progress({ id }: { id: Signal<string> }) {
   if (!id.value) return null;
   return (
     <div class="progress" role="group">
-      <Meter fraction={job.value?.fraction ?? 0} label={t.value.jobRunning} />
+      <Meter fraction={job.value?.fraction ?? 0} label={t.value.jobRunning()} />
       <p class="muted">{stateText(job.value)}</p>
       <Button icon="stop" run={() => attempt(() => cancelJob(id.value))}>
         {t.value.cancel}
