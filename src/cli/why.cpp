@@ -47,22 +47,45 @@ std::string event_line(const Json& event) {
   return line + "\n";
 }
 
+std::string candidate_text(const Json& candidate) {
+  return fmt::format("{} {}, idle {:.0f} s, {:.1f} recent uses, {:.2f} s to bring back{}",
+                     text_of(candidate, "component"), base::format_bytes(bytes_of(candidate, "bytes")),
+                     candidate.value("idle_seconds", 0.0), candidate.value("uses", 0.0),
+                     candidate.value("reload_seconds", 0.0),
+                     candidate.value("young", false) ? ", only just loaded" : "");
+}
+
+// What went, and the first of what would have been next.
+std::string victims(const Json& decision) {
+  std::string went;
+  std::string spared;
+  for (const auto& candidate : decision.value("candidates", Json::array())) {
+    if (candidate.value("evicted", false)) {
+      went += fmt::format("      went:       {}\n", candidate_text(candidate));
+    } else if (spared.empty()) {
+      spared = fmt::format("      next after: {}\n", candidate_text(candidate));
+    }
+  }
+  return went + spared;
+}
+
 std::string decision_lines(const Json& decision) {
   const auto bound = text_of(decision, "bound_by");
+  const auto verdict = text_of(decision, "verdict");
   std::string text = fmt::format(
-      "  {}  {:<16}  {} on {}: {} needed, {} of {} free{}\n", time_of(decision), text_of(decision, "verdict"),
+      "  {}  {:<6}  {} on {}: {} needed, {} of {} free{}{}\n", time_of(decision), verdict,
       text_of(decision, "purpose"), text_of(decision, "device"),
       base::format_bytes(bytes_of(decision, "needed_bytes")),
       base::format_bytes(bytes_of(decision, "free_bytes")),
-      base::format_bytes(bytes_of(decision, "capacity_bytes")), bound.empty() ? "" : " (" + bound + ")");
-  for (const auto& line : decision.value("explanations", Json::array())) {
-    if (line.is_string()) text += "      " + harmless(line.get_ref<const std::string&>()) + "\n";
-  }
+      base::format_bytes(bytes_of(decision, "capacity_bytes")), bound.empty() ? "" : " (" + bound + ")",
+      verdict == "evict" ? fmt::format(", by policy '{}'", text_of(decision, "policy")) : "");
+  if (verdict == "evict") text += victims(decision);
+  std::string unloaded;
   for (const auto& id : decision.value("unloaded", Json::array())) {
     if (id.is_string())
-      text += "      " + harmless(id.get_ref<const std::string&>()) + " is unloaded by it\n";
+      unloaded += (unloaded.empty() ? "" : ", ") + harmless(id.get_ref<const std::string&>());
   }
-  return text;
+  return unloaded.empty() ? text : text + "      unloaded:   " + unloaded + "\n";
 }
 
 // Null when the daemon has no model of that id.

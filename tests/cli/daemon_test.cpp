@@ -142,27 +142,29 @@ TEST_F(Daemon, LoadsListsAndUnloads) {
   EXPECT_THAT(run({"unload", "--all"}).out, HasSubstr("1 unloaded"));
 }
 
-// The voice that was used for a conversion goes when the speaker needs its room.
+// The speaker that was used goes when a voice needs its room.
 TEST_F(Daemon, SaysWhyAModelWent) {
   start({"--memory-budget", "cpu=22MiB"});
-  const auto alto = (test::demo_models() / "alto").string();
-  ASSERT_EQ(run({"load", alto, "--id", "alto", "--device", "cpu"}).status, 0);
-  ASSERT_EQ(run({"unload", "alto"}).status, 0);
+  const auto speaker = (test::demo_models() / "index_tts").string();
+  ASSERT_EQ(run({"load", speaker, "--id", "speaker", "--device", "cpu"}).status, 0);
+  ASSERT_EQ(run({"unload", "speaker"}).status, 0);
   const test::TempDir dir;
-  const auto converted = run({"convert", "--model", "alto", "--steps", "1",
-                              "/usr/share/sounds/alsa/Front_Center.wav", (dir / "out.wav").string()},
-                             {"GREENROOM_LOCAL="});
-  ASSERT_EQ(converted.status, 0) << converted.err;
-  EXPECT_THAT(converted.out, HasSubstr("by the daemon at http://127.0.0.1:" + std::to_string(port_)));
-  const auto loaded = run({"load", (test::demo_models() / "index_tts").string(), "--id", "speaker"});
+  const auto spoken = run(
+      {"speak", "--model", "speaker", "--voice", "/usr/share/sounds/alsa/Front_Center.wav", "--text", "Hi",
+       "--num-beams", "1", "--max-mel-tokens", "20", "--diffusion-steps", "1", (dir / "out.wav").string()},
+      {"GREENROOM_LOCAL="});
+  ASSERT_EQ(spoken.status, 0) << spoken.err;
+  EXPECT_THAT(spoken.out, HasSubstr("by the daemon at http://127.0.0.1:" + std::to_string(port_)));
+  const auto loaded = run({"load", (test::demo_models() / "alto").string(), "--id", "alto"});
   ASSERT_EQ(loaded.status, 0) << loaded.err;
 
-  const auto why = run({"why", "alto"}).out;
-  EXPECT_THAT(why, AllOf(HasSubstr("alto: unloaded"), HasSubstr("evicted"), HasSubstr("loading 'speaker'"),
-                         HasSubstr("recent uses"), HasSubstr("alto is unloaded by it")));
-  EXPECT_THAT(run({"why", "speaker"}).out, HasSubstr("loading 'speaker' on cpu"));
-  EXPECT_THAT(run({"why"}).out, HasSubstr("loading 'speaker' on cpu"));
-  const auto json = base::parse_json(run({"why", "alto", "--json", "--limit", "1"}).out, "why");
+  const auto why = run({"why", "speaker"}).out;
+  EXPECT_THAT(why, AllOf(HasSubstr("speaker: unloaded"), HasSubstr("evicted"), HasSubstr("loading 'alto'"),
+                         HasSubstr("recent uses"), HasSubstr("went: "), HasSubstr("next after: "),
+                         testing::ContainsRegex("unloaded: .*speaker")));
+  EXPECT_THAT(run({"why", "alto"}).out, HasSubstr("loading 'alto' on cpu"));
+  EXPECT_THAT(run({"why"}).out, HasSubstr("loading 'alto' on cpu"));
+  const auto json = base::parse_json(run({"why", "speaker", "--json", "--limit", "1"}).out, "why");
   EXPECT_EQ(json["model"]["status"], "unloaded");
   ASSERT_EQ(json["decisions"].size(), 1U);
   EXPECT_EQ(json["decisions"][0]["verdict"], "evict");
