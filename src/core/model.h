@@ -64,7 +64,7 @@ struct Stage {
 // What about a run decides how much workspace it needs. Zero where it does not apply.
 struct RunFeatures {
   double audio_seconds = 0;      // of what goes in or comes out at once
-  double reference_seconds = 0;  // of a voice to clone
+  double reference_seconds = 0;  // of a voice to clone, or of what is only looked at piece by piece
   double text_tokens = 0;        // of the longest sequence
   double steps = 0;              // of a flow or diffusion
   double beams = 0;              // sequences side by side

@@ -129,8 +129,9 @@ torch::Tensor ContentEncoder::first_conv(const torch::Tensor& audio) const {
   return convs_[0](audio.unsqueeze(1));
 }
 
-torch::Tensor ContentEncoder::conv_features(const torch::Tensor& audio) const {
-  if (audio.size(1) > kEncoderPieceFrames * kStackStride + kStackWidth) return conv_features_in_chunks(audio);
+torch::Tensor ContentEncoder::conv_features(const torch::Tensor& audio, const Pause& pause) const {
+  if (audio.size(1) > kEncoderPieceFrames * kStackStride + kStackWidth)
+    return conv_features_in_chunks(audio, pause);
   auto x = torch::gelu(first_norm_(first_conv(audio)));
   for (std::size_t i = 1; i < convs_.size(); ++i) x = torch::gelu(convs_[i](x));
   return x.transpose(1, 2);
@@ -138,7 +139,7 @@ torch::Tensor ContentEncoder::conv_features(const torch::Tensor& audio) const {
 
 // The stack has no padding, so pieces that overlap by its field of view are exact; only the normalisation
 // after the first layer looks at the whole recording, and gets its mean and variance in a first pass.
-torch::Tensor ContentEncoder::conv_features_in_chunks(const torch::Tensor& audio) const {
+torch::Tensor ContentEncoder::conv_features_in_chunks(const torch::Tensor& audio, const Pause& pause) const {
   const std::int64_t frames = (audio.size(1) - kStackWidth) / kStackStride + 1;
   const std::int64_t first_stride = convs_[0].stride;
   const std::int64_t first_kernel = convs_[0].weight.size(2);
@@ -147,6 +148,7 @@ torch::Tensor ContentEncoder::conv_features_in_chunks(const torch::Tensor& audio
   auto sum = torch::zeros({convs_[0].weight.size(0)}, audio.options().dtype(torch::kFloat64));
   auto square_sum = torch::zeros_like(sum);
   for (std::int64_t start = 0; start < first_frames; start += step) {
+    if (pause) pause();
     const std::int64_t count = std::min(step, first_frames - start);
     const auto piece =
         audio.slice(1, start * first_stride, (start + count - 1) * first_stride + first_kernel);
@@ -163,6 +165,7 @@ torch::Tensor ContentEncoder::conv_features_in_chunks(const torch::Tensor& audio
 
   std::vector<torch::Tensor> parts;
   for (std::int64_t start = 0; start < frames; start += kEncoderPieceFrames) {
+    if (pause) pause();
     const std::int64_t count = std::min(kEncoderPieceFrames, frames - start);
     const auto piece = audio.slice(1, start * kStackStride, (start + count - 1) * kStackStride + kStackWidth);
     auto x = torch::gelu(first_conv(piece) * scale + shift);
@@ -189,12 +192,15 @@ torch::Tensor ContentEncoder::run_layer(const Layer& layer, const torch::Tensor&
   return layer.final_norm(hidden + layer.down(torch::gelu(layer.up(hidden))));
 }
 
-torch::Tensor ContentEncoder::layer_output(const torch::Tensor& audio, int layer) const {
-  auto x = project(conv_features(audio));
+torch::Tensor ContentEncoder::layer_output(const torch::Tensor& audio, int layer, const Pause& pause) const {
+  auto x = project(conv_features(audio, pause));
   // An even kernel with symmetric padding yields one frame too many at the end.
   const auto position = position_conv_(x.transpose(1, 2)).slice(2, 0, x.size(1));
   x = input_norm_(x + torch::gelu(position).transpose(1, 2));
-  for (int i = 0; i < layer; ++i) x = run_layer(layers_.at(static_cast<std::size_t>(i)), x);
+  for (int i = 0; i < layer; ++i) {
+    if (pause) pause();
+    x = run_layer(layers_.at(static_cast<std::size_t>(i)), x);
+  }
   return x;
 }
 
@@ -202,25 +208,25 @@ torch::Tensor ContentEncoder::final_projection(const torch::Tensor& hidden) cons
   return final_proj_(hidden);
 }
 
-torch::Tensor ContentEncoder::encode_tta2x(const torch::Tensor& audio) const {
-  auto plain = layer_output(audio, 12);
-  const auto shifted = layer_output(torch::constant_pad_nd(audio, {160, 0}), 12);
+torch::Tensor ContentEncoder::encode_tta2x(const torch::Tensor& audio, const Pause& pause) const {
+  auto plain = layer_output(audio, 12, pause);
+  const auto shifted = layer_output(torch::constant_pad_nd(audio, {160, 0}), 12, pause);
   const std::int64_t extra = shifted.size(1) - plain.size(1);
   if (extra > 0) plain = torch::constant_pad_nd(plain, {0, 0, 0, extra});
   const auto both = torch::stack({shifted, plain}, 2).reshape({1, -1, plain.size(2)});
   return both.slice(1, 1, both.size(1) - (extra > 0 ? 1 : 0));
 }
 
-torch::Tensor ContentEncoder::encode(const torch::Tensor& audio) const {
+torch::Tensor ContentEncoder::encode(const torch::Tensor& audio, const Pause& pause) const {
   switch (kind_) {
     case UnitsKind::kLayer12:
-      return layer_output(audio, 12);
+      return layer_output(audio, 12, pause);
     case UnitsKind::kLayer12Tta2x:
-      return encode_tta2x(audio);
+      return encode_tta2x(audio, pause);
     case UnitsKind::kLayer9:
-      return layer_output(audio, 9);
+      return layer_output(audio, 9, pause);
     case UnitsKind::kLayer9Proj:
-      return final_projection(layer_output(audio, 9));
+      return final_projection(layer_output(audio, 9, pause));
   }
   throw Error(ErrorCode::kInternal, "unknown units kind");
 }

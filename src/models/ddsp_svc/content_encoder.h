@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -31,16 +32,19 @@ class ContentEncoder {
   // `heads` = 0 takes the width of published models, 64 per head.
   explicit ContentEncoder(const nn::Weights& file, UnitsKind kind, int heads = 0);
 
+  // Called between the pieces and the layers of an encoding; may throw to stop.
+  using Pause = std::function<void()>;
+
   // audio [1, samples] at 16 kHz, samples >= 400 -> units [1, frames, width].
-  torch::Tensor encode(const torch::Tensor& audio) const;
+  torch::Tensor encode(const torch::Tensor& audio, const Pause& pause = {}) const;
 
   // The stages of encode, for tests: conv features [1, frames, conv width]; after projection; output of
   // `layer` (1-based).
-  torch::Tensor conv_features(const torch::Tensor& audio) const;
+  torch::Tensor conv_features(const torch::Tensor& audio, const Pause& pause = {}) const;
   torch::Tensor project(const torch::Tensor& features) const;
-  torch::Tensor layer_output(const torch::Tensor& audio, int layer) const;
+  torch::Tensor layer_output(const torch::Tensor& audio, int layer, const Pause& pause = {}) const;
   torch::Tensor final_projection(const torch::Tensor& hidden) const;
-  torch::Tensor encode_tta2x(const torch::Tensor& audio) const;
+  torch::Tensor encode_tta2x(const torch::Tensor& audio, const Pause& pause = {}) const;
 
   int layers() const { return static_cast<int>(layers_.size()); }
 
@@ -52,7 +56,7 @@ class ContentEncoder {
     nn::LayerNorm final_norm;
   };
   torch::Tensor first_conv(const torch::Tensor& audio) const;
-  torch::Tensor conv_features_in_chunks(const torch::Tensor& audio) const;
+  torch::Tensor conv_features_in_chunks(const torch::Tensor& audio, const Pause& pause) const;
   torch::Tensor run_layer(const Layer& layer, const torch::Tensor& x) const;
 
   UnitsKind kind_;

@@ -141,7 +141,10 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
     const auto stage = access.pin(kPitchStage, need);
     const nn::WorkspaceMeasurement workspace(device);
     analysis.f0 = analyse_pitch(network_of<PitchNet>(*stage, kPitch), torch_device, input,
-                                description_.config, description_.generation, options);
+                                description_.config, description_.generation, options, [&](double done) {
+                                  check_cancelled(control);
+                                  if (control.progress) control.progress(kPitchShare * done);
+                                });
     network_of<PitchNet>(*stage, kPitch);  // throws when its file changed under it
     result.peak_workspace_bytes = tell_workspace("pitch", need, workspace, *stage);
     clock.add("pitch", std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());

@@ -85,11 +85,11 @@ class Timer {
 
 torch::Tensor encode_segment(const ContentEncoder& encoder, torch::Device device,
                              std::span<const float> samples, int sample_rate, const VoiceConfig& config,
-                             double hop, std::int64_t n_frames) {
+                             double hop, std::int64_t n_frames, const ContentEncoder::Pause& pause) {
   auto resampled = audio::resample_sinc(samples, sample_rate, config.encoder_sample_rate);
   if (static_cast<std::int64_t>(resampled.size()) < kShortestEncoderInput)
     resampled.resize(kShortestEncoderInput);
-  const auto units = encoder.encode(to_tensor(resampled, device).unsqueeze(0));
+  const auto units = encoder.encode(to_tensor(resampled, device).unsqueeze(0), pause);
   return align_units(units, hop, sample_rate, config.encoder_hop_size, config.encoder_sample_rate, n_frames);
 }
 
@@ -114,10 +114,10 @@ void StageClock::add(const std::string& stage, double seconds) {
 
 std::vector<double> analyse_pitch(const PitchNet& net, torch::Device device, const audio::Buffer& input,
                                   const VoiceConfig& config, Generation generation,
-                                  const ConvertOptions& options) {
+                                  const ConvertOptions& options, const PitchNet::Progress& progress) {
   const double hop = input_hop(input, config);
   const auto resampled = audio::resample_sinc(input.samples, input.sample_rate, kPitchRate);
-  const auto track = net.track(to_tensor(resampled, device), pitch_padding(generation));
+  const auto track = net.track(to_tensor(resampled, device), pitch_padding(generation), progress);
   const std::int64_t frames = audio::frame_count(static_cast<std::int64_t>(input.samples.size()), hop);
   auto f0 = audio::regrid_pitch(track, kPitchStepSeconds, hop, input.sample_rate, frames);
   audio::fill_unvoiced(f0, options.f0_min_hz);
@@ -225,8 +225,8 @@ SegmentOutput convert_segment(const Networks& networks, torch::Device device, co
   SegmentOutput output;
   {
     const Timer timer(clock, "units");
-    output.units =
-        encode_segment(networks.encoder, device, samples, input.sample_rate, config, analysis.hop, frames);
+    output.units = encode_segment(networks.encoder, device, samples, input.sample_rate, config, analysis.hop,
+                                  frames, [&] { tell(0); });
     tell(kUnitsShare);
   }
   const auto first = cut.start_frame;

@@ -32,10 +32,11 @@ struct Analysis {
   std::vector<audio::Segment> segments;
 };
 
-// Pitch of the whole recording. The only part that needs the pitch network.
+// Pitch of the whole recording. The only part that needs the pitch network. `progress` is told the share that
+// is done and may throw to stop.
 std::vector<double> analyse_pitch(const PitchNet& net, torch::Device device, const audio::Buffer& input,
                                   const VoiceConfig& config, Generation generation,
-                                  const ConvertOptions& options);
+                                  const ConvertOptions& options, const PitchNet::Progress& progress = {});
 
 // Everything else; fills all but f0.
 Analysis analyse(const audio::Buffer& input, const VoiceConfig& config, Generation generation,

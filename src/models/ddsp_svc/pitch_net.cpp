@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "audio/mel_filters.h"
 #include "base/error.h"
@@ -20,6 +21,7 @@ constexpr int kMels = 128;
 constexpr std::int64_t kFrameMultiple = 32;  // five halvings
 constexpr int kBins = 360;
 constexpr double kNormEpsilon = 1e-5;
+constexpr double kSmallestMagnitude = 1e-5;
 
 nn::Weights find_root(const nn::Weights& file) {
   for (const char* scope : {"model", "state_dict"}) {
@@ -97,11 +99,49 @@ PitchNet::PitchNet(const nn::Weights& file) {
   filters_ = torch::tensor(filters).view({kMels, kFft / 2 + 1}).to(cnn_weight_.device());
 }
 
-torch::Tensor PitchNet::log_mel(const torch::Tensor& audio) const {
-  const auto padded = nn::pad_reflect_or_zero(audio.view({1, -1}), kFft / 2, kFft / 2);
+torch::Tensor PitchNet::log_mel_of_padded(const torch::Tensor& padded) const {
   const auto magnitude = nn::stft(padded, kFft, kHop, kFft).abs();
-  return torch::log(torch::clamp_min(torch::matmul(filters_, magnitude), 1e-5));
+  return torch::log(torch::clamp_min(torch::matmul(filters_, magnitude), kSmallestMagnitude));
 }
+
+torch::Tensor PitchNet::log_mel(const torch::Tensor& audio) const {
+  return log_mel_of_padded(nn::pad_reflect_or_zero(audio.view({1, -1}), kFft / 2, kFft / 2));
+}
+
+// The network's input, any part of it at a time: the recording with what is padded on every side.
+class PitchNet::Input {
+ public:
+  Input(const PitchNet& net, const torch::Tensor& audio, PitchPadding padding)
+      : net_(net),
+        frames_(audio.numel() / kHop + 1),
+        padded_frames_((frames_ + kFrameMultiple - 1) / kFrameMultiple * kFrameMultiple),
+        spectral_frames_(padding == PitchPadding::kLogMel ? frames_ : padded_frames_) {
+    auto samples = audio.view({1, -1});
+    if (padding == PitchPadding::kAudio) {
+      const std::int64_t block = kHop * kFrameMultiple;
+      const std::int64_t wanted = (audio.numel() + kHop + block - 1) / block * block;
+      samples = torch::constant_pad_nd(samples, {0, wanted - (audio.numel() + kHop)});
+    }
+    padded_ = nn::pad_reflect_or_zero(samples, kFft / 2, kFft / 2);
+  }
+
+  std::int64_t frames() const { return frames_; }
+  std::int64_t padded_frames() const { return padded_frames_; }
+
+  // [1, 128, end - first]; behind the last frame of the recording there may be zeros.
+  torch::Tensor log_mel(std::int64_t first, std::int64_t end) const {
+    const std::int64_t last = std::min(end, spectral_frames_);
+    const auto mel = net_.log_mel_of_padded(padded_.slice(1, first * kHop, (last - 1) * kHop + kFft));
+    return last == end ? mel : torch::constant_pad_nd(mel, {0, end - last});
+  }
+
+ private:
+  const PitchNet& net_;
+  std::int64_t frames_;
+  std::int64_t padded_frames_;
+  std::int64_t spectral_frames_;  // those that are computed from audio
+  torch::Tensor padded_;          // [1, samples]
+};
 
 torch::Tensor PitchNet::Block::operator()(const torch::Tensor& x) const {
   auto y = torch::conv2d(x, first.weight, first.bias, 1, 1).relu_();
@@ -110,10 +150,16 @@ torch::Tensor PitchNet::Block::operator()(const torch::Tensor& x) const {
   return y.add_(torch::conv2d(x, shortcut_weight, shortcut_bias));
 }
 
-PitchNet::UnetOutputs PitchNet::unet(const torch::Tensor& log_mel) const {
+PitchNet::UnetOutputs PitchNet::unet(const torch::Tensor& log_mel, const Progress& progress) const {
+  const auto steps = static_cast<double>(down_.size() + middle_.size() + up_.size());
+  int done = 0;
+  const auto tell = [&] {
+    if (progress) progress(done++ / steps);
+  };
   auto x = log_mel.transpose(1, 2).unsqueeze(1) * input_scale_ + input_shift_;
   std::vector<torch::Tensor> skips;
   for (const auto& level : down_) {
+    tell();
     for (const auto& block : level) x = block(x);
     skips.push_back(x);
     x = torch::avg_pool2d(x, 2);
@@ -121,10 +167,12 @@ PitchNet::UnetOutputs PitchNet::unet(const torch::Tensor& log_mel) const {
   UnetOutputs outputs;
   outputs.encoder = x;
   for (const auto& level : middle_) {
+    tell();
     for (const auto& block : level) x = block(x);
   }
   outputs.intermediate = x;
   for (const auto& level : up_) {
+    tell();
     x = torch::conv_transpose2d(x, level.up.weight, level.up.bias, 2, 1, 1).relu_();
     x = torch::cat({x, skips.back()}, 1);
     skips.pop_back();
@@ -134,28 +182,88 @@ PitchNet::UnetOutputs PitchNet::unet(const torch::Tensor& log_mel) const {
   return outputs;
 }
 
-torch::Tensor PitchNet::network(const torch::Tensor& log_mel) const {
-  auto x = torch::conv2d(unet(log_mel).decoder, cnn_weight_, cnn_bias_, 1, 1);
-  x = x.transpose(1, 2).flatten(2).contiguous();  // [1, frames, 3 * mels], channel-major
-  const auto start = torch::zeros({2, 1, gru_hidden_}, x.options());
-  x = std::get<0>(torch::gru(x, start, gru_, /*has_biases=*/true, /*num_layers=*/1, /*dropout=*/0.0,
-                             /*train=*/false,
-                             /*bidirectional=*/true, /*batch_first=*/true));
-  return torch::sigmoid(out_(x));
+// A block sees two frames more each side, a step up one, all at the rate of their level; averaging over two
+// frames sees no other, because pieces begin and end at whole frames of the deepest level.
+std::int64_t PitchNet::context_frames() const {
+  constexpr std::int64_t kBlockReach = 2;
+  std::int64_t reach = 1;  // the last convolution
+  std::int64_t rate = 1;
+  for (std::size_t level = 0; level < down_.size(); ++level) {
+    const std::size_t blocks = down_[level].size() + up_[up_.size() - 1 - level].blocks.size();
+    reach += kBlockReach * static_cast<std::int64_t>(blocks) * rate;
+    rate *= 2;
+    reach += rate;  // both ways between this level and the next
+  }
+  for (const auto& level : middle_) reach += kBlockReach * static_cast<std::int64_t>(level.size()) * rate;
+  return (reach + kFrameMultiple - 1) / kFrameMultiple * kFrameMultiple;
 }
 
-torch::Tensor PitchNet::salience(const torch::Tensor& audio, PitchPadding padding) const {
-  const std::int64_t frames = audio.numel() / kHop + 1;
-  const std::int64_t padded_frames = (frames + kFrameMultiple - 1) / kFrameMultiple * kFrameMultiple;
-  torch::Tensor mel;
-  if (padding == PitchPadding::kLogMel) {
-    mel = torch::constant_pad_nd(log_mel(audio), {0, padded_frames - frames});
-  } else {
-    const std::int64_t block = kHop * kFrameMultiple;
-    const std::int64_t wanted = (audio.numel() + kHop + block - 1) / block * block;
-    mel = log_mel(torch::constant_pad_nd(audio.view({1, -1}), {0, wanted - (audio.numel() + kHop)}));
+std::vector<PitchNet::Piece> PitchNet::cut(std::int64_t frames, std::int64_t piece_frames) const {
+  if (frames <= piece_frames) return {{0, frames}};
+  const std::int64_t own = (piece_frames - 2 * context_frames()) / kFrameMultiple * kFrameMultiple;
+  const std::int64_t step = std::max(own, kFrameMultiple);
+  std::vector<Piece> pieces;
+  for (std::int64_t first = 0; first < frames; first += step)
+    pieces.push_back({first, std::min(first + step, frames)});
+  return pieces;
+}
+
+// The GRU's input for the frames of `piece`: [1, frames, 3 * mels], channel-major.
+torch::Tensor PitchNet::features(const Input& input, const Piece& piece, const Progress& progress) const {
+  const std::int64_t context = context_frames();
+  const std::int64_t first = std::max<std::int64_t>(0, piece.first - context);
+  const std::int64_t end = std::min(input.padded_frames(), piece.end + context);
+  const auto outputs = unet(input.log_mel(first, end), progress);
+  const auto x = torch::conv2d(outputs.decoder, cnn_weight_, cnn_bias_, 1, 1);
+  return x.slice(2, piece.first - first, piece.end - first).transpose(1, 2).flatten(2).contiguous();
+}
+
+// The state of the GRU that reads backwards, after it has read `features`.
+torch::Tensor PitchNet::state_before(const torch::Tensor& features, const torch::Tensor& state_behind) const {
+  const std::vector<torch::Tensor> backwards(gru_.begin() + 4, gru_.end());
+  return std::get<1>(torch::gru(features.flip(1), state_behind, backwards, /*has_biases=*/true,
+                                /*num_layers=*/1, /*dropout=*/0.0, /*train=*/false, /*bidirectional=*/false,
+                                /*batch_first=*/true));
+}
+
+// From the last piece to the first through the U-Net and the GRU that reads backwards, of which only the
+// state at the end of each piece is kept; then from the first to the last through both GRUs. `take` is given
+// [1, frames, 360] for each piece in order, the padded frames included.
+void PitchNet::salience_in_pieces(const Input& input, std::int64_t piece_frames, const Progress& progress,
+                                  const std::function<void(torch::Tensor)>& take) const {
+  const auto pieces = cut(input.padded_frames(), piece_frames);
+  std::vector<torch::Tensor> read(pieces.size());
+  std::vector<torch::Tensor> states_behind(pieces.size());
+  auto state = torch::zeros({1, 1, gru_hidden_}, cnn_weight_.options());
+  const auto count = static_cast<double>(pieces.size());
+  for (std::size_t i = pieces.size(); i-- > 0;) {
+    const double done = static_cast<double>(pieces.size() - 1 - i);
+    read[i] = features(input, pieces[i], [&](double share) {
+      if (progress) progress((done + share) / count);
+    });
+    states_behind[i] = state;
+    if (i > 0) state = state_before(read[i], state);
   }
-  return network(mel).slice(1, 0, frames);
+  auto ahead = torch::zeros_like(state);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const auto [hidden, last] =
+        torch::gru(read[i], torch::cat({ahead, states_behind[i]}), gru_, /*has_biases=*/true,
+                   /*num_layers=*/1, /*dropout=*/0.0, /*train=*/false, /*bidirectional=*/true,
+                   /*batch_first=*/true);
+    read[i].reset();
+    ahead = last.slice(0, 0, 1).contiguous();
+    take(torch::sigmoid(out_(hidden)));
+    if (progress) progress(1);
+  }
+}
+
+torch::Tensor PitchNet::salience(const torch::Tensor& audio, PitchPadding padding,
+                                 std::int64_t piece_frames) const {
+  const Input input(*this, audio, padding);
+  std::vector<torch::Tensor> pieces;
+  salience_in_pieces(input, piece_frames, {},
+                     [&](torch::Tensor piece) { pieces.push_back(std::move(piece)); });
+  return torch::cat(pieces, 1).slice(1, 0, input.frames());
 }
 
 // In float32 and summed over all bins, as upstream: cents are around 5000, so what rounding leaves of them is
@@ -173,8 +281,16 @@ std::vector<float> PitchNet::decode(const torch::Tensor& salience, double thresh
   return {result.data_ptr<float>(), result.data_ptr<float>() + result.numel()};
 }
 
-std::vector<float> PitchNet::track(const torch::Tensor& audio, PitchPadding padding) const {
-  return decode(salience(audio, padding));
+std::vector<float> PitchNet::track(const torch::Tensor& audio, PitchPadding padding,
+                                   const Progress& progress) const {
+  const Input input(*this, audio, padding);
+  std::vector<float> track;
+  salience_in_pieces(input, kPitchPieceFrames, progress, [&](const torch::Tensor& piece) {
+    const auto hz = decode(piece);
+    track.insert(track.end(), hz.begin(), hz.end());
+  });
+  track.resize(static_cast<std::size_t>(input.frames()));
+  return track;
 }
 
 }  // namespace greenroom::models::ddsp_svc

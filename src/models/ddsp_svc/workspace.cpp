@@ -56,12 +56,13 @@ std::int64_t vocoder_bytes_per_frame(const Description& description) {
 
 std::uint64_t pitch_workspace_bytes(const Description& description, double seconds) {
   // The U-Net's last level: 128 mels x 100 frames a second, where the skip, the upsampled and the joined
-  // tensor meet.
+  // tensor meet. Of the whole recording: audio, and what the U-Net says of three channels.
   const auto frames = static_cast<std::int64_t>(seconds * 100) + 32;
   const std::int64_t audio = static_cast<std::int64_t>(seconds * 16000) * kFloat * 4;
-  const std::int64_t spectrum = frames * 513 * 12 * kFloat;  // windowed frames, spectrum, magnitude
-  return with_margin(std::max(spectrum, frames * 128 * description.widths.pitch * 6 * kFloat) +
-                     frames * 360 * kFloat + audio);
+  const std::int64_t at_once = std::min(frames, kPitchPieceFrames);
+  const std::int64_t spectrum = at_once * 513 * 12 * kFloat;  // windowed frames, spectrum, magnitude
+  return with_margin(std::max(spectrum, at_once * 128 * description.widths.pitch * 6 * kFloat) +
+                     at_once * 360 * kFloat + frames * 3 * 128 * kFloat + audio);
 }
 
 std::uint64_t convert_workspace_bytes(const Description& description, std::int64_t longest_segment_frames) {
@@ -83,7 +84,11 @@ std::uint64_t convert_workspace_bytes(const Description& description, std::int64
 }
 
 core::WorkspaceNeed pitch_need(const Description& description, double seconds) {
-  return {pitch_workspace_bytes(description, seconds), {.audio_seconds = seconds}};
+  constexpr double kFramesPerSecond = 100;
+  const double at_once = std::min(seconds, static_cast<double>(kPitchPieceFrames) / kFramesPerSecond);
+  // What is beyond costs little a second, and must be told apart to be learnt.
+  return {pitch_workspace_bytes(description, seconds),
+          {.audio_seconds = at_once, .reference_seconds = seconds - at_once}};
 }
 
 core::WorkspaceNeed convert_need(const Description& description, std::int64_t longest_segment_frames,

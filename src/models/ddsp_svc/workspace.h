@@ -11,6 +11,7 @@ namespace greenroom::models::ddsp_svc {
 
 // Frames that the long-running networks take at a time, so that their memory stops growing with the
 // recording.
+inline constexpr std::int64_t kPitchPieceFrames = 8192;    // of 10 ms, the overlap included
 inline constexpr std::int64_t kEncoderPieceFrames = 500;   // of 20 ms
 inline constexpr std::int64_t kVocoderPieceFrames = 1024;  // of one hop
 inline constexpr std::int64_t kAttentionScoreBytes = 64 << 20;
