@@ -99,6 +99,7 @@ TEST_F(Speak, TakesEmotionInThreeWays) {
 TEST_F(Speak, RefusesTextsWithNothingToSay) {
   expect_refusal(speak({"--text", ""}), "the text is empty");
   expect_refusal(speak({"--text", "  \n "}), "the text is empty");
+  expect_refusal(speak({"--text", "😀"}), "nothing to say");
   expect_refusal(speak({"--text", "😀👍"}), "nothing to say");
   expect_refusal(speak({"--text", "\x01\x02 ... !!"}), "nothing to say");
 }
@@ -120,7 +121,9 @@ TEST_F(Speak, TakesATenthOfASecond) {
   const auto outcome = speak({"--text", "Hi there"}, write_voice(0.11));
   EXPECT_EQ(outcome.signal, 0);
   EXPECT_THAT(outcome.status, testing::AnyOf(0, 1)) << outcome.err;
-  if (outcome.status == 1) EXPECT_THAT(outcome.err, StartsWith("greenroom: "));
+  if (outcome.status == 1) {
+    EXPECT_THAT(outcome.err, StartsWith("greenroom: "));
+  }
 }
 
 TEST_F(Speak, TakesTheBeginOfTenMinutes) {

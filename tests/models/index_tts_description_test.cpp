@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "models/index_tts/description.h"
+#include "support/shards.h"
 #include "support/temp_dir.h"
 
 namespace greenroom::models::index_tts {
@@ -112,6 +113,27 @@ TEST_F(IndexTtsDescription, FindsFilesInAConfiguredFolder) {
   options.search = {other};
   EXPECT_EQ(describe(folder(), options).components[kCodebook].file,
             other / "semantic_codec/model.safetensors");
+}
+
+TEST_F(IndexTtsDescription, TakesAnEmotionModelInShards) {
+  const auto llm = folder() / "qwen0.6bemo4-merge";
+  fs::create_directories(llm);
+  const auto qwen = fs::path(GREENROOM_TEST_DATA) / "golden" / "index_tts" / "qwen3_tiny";
+  for (const char* name : {"model.safetensors", "config.json"}) {
+    fs::copy_file(qwen / name, llm / name);
+    fs::permissions(llm / name, fs::perms::owner_write, fs::perm_options::add);
+  }
+  const auto whole = describe(folder());
+  ASSERT_TRUE(whole.has_emotion_llm());
+  const auto shards = test::take_apart(llm);
+  const auto parts = describe(folder());
+  ASSERT_TRUE(parts.has_emotion_llm());
+  EXPECT_EQ(parts.components[kEmotionLlm].file, llm / "model.safetensors.index.json");
+  EXPECT_EQ(parts.components[kEmotionLlm].bytes, whole.components[kEmotionLlm].bytes);
+  EXPECT_EQ(parts.emotion_llm_folder, llm);
+  EXPECT_EQ(parts.widths.llm_layers, whole.widths.llm_layers);
+  fs::remove(shards[1]);
+  EXPECT_THAT(describe_error(), HasSubstr(shards[1].filename().string()));
 }
 
 TEST_F(IndexTtsDescription, SaysWhatAWrongFileIs) {

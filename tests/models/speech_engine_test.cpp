@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "models/index_tts/demo.h"
 #include "support/error_of.h"
+#include "support/shards.h"
 #include "support/temp_dir.h"
 
 namespace greenroom::app {
@@ -216,6 +217,21 @@ TEST_F(SpeechEngineTest, SpeaksStageByStageInLessThanItsParts) {
   EXPECT_EQ(result.audio.samples, roomy.audio.samples);
   ASSERT_FALSE(result.notices.empty());
   EXPECT_THAT(result.notices[0], testing::HasSubstr("with less memory"));
+}
+
+TEST_F(SpeechEngineTest, AnEmotionModelInShardsAnswersAsTheWholeOne) {
+  auto feeling = request();
+  feeling.use_emotion_text = true;
+  feeling.emotion_text = "I am so happy!";
+  Engine engine(config());
+  const auto whole = engine.speak(folder(), feeling, options(), {});
+  const test::TempDir copy;
+  std::filesystem::copy(folder_->path(), copy / "model", std::filesystem::copy_options::recursive);
+  test::take_apart(copy / "model" / "qwen0.6bemo4-merge");
+  Engine other(config());
+  const auto parts = other.speak((copy / "model").string(), feeling, options(), {});
+  EXPECT_TRUE(is_resident(other, "index_tts.emotion_llm"));
+  EXPECT_EQ(parts.audio.samples, whole.audio.samples);
 }
 
 TEST_F(SpeechEngineTest, HalfPrecisionOnTheCpuIsRightOrRefused) {

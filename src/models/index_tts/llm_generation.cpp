@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <cmath>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -65,7 +66,8 @@ LlmGeneration read_llm_generation(const fs::path& folder) {
     const double top_k = number(*json, path, "top_k", generation.top_k);
     generation.top_p = number(*json, path, "top_p", generation.top_p);
     if (!(generation.temperature > 0)) refuse(path, "temperature", "above 0");
-    if (!(top_k >= 0 && top_k <= 1e6)) refuse(path, "top_k", "between 0 and 1000000");
+    if (!(top_k >= 0 && top_k <= 1e6) || top_k != std::floor(top_k))
+      refuse(path, "top_k", "a whole number between 0 and 1000000");
     if (!(generation.top_p > 0 && generation.top_p <= 1)) refuse(path, "top_p", "above 0 and at most 1");
     generation.top_k = static_cast<int>(top_k);
     generation.stop_tokens = stop_tokens(*json, path);

@@ -38,6 +38,7 @@ std::vector<fs::path> snapshots(const fs::path& cache, std::string_view reposito
   }
   std::sort(found.rbegin(), found.rend());
   std::vector<fs::path> folders;
+  folders.reserve(found.size());
   for (auto& [time, path] : found) folders.push_back(std::move(path));
   return folders;
 }
@@ -101,6 +102,15 @@ ModelFile own_file(const fs::path& folder, const std::string& name, const char* 
   return file;
 }
 
+// The weights in the folder `name`: one file, or the index of several.
+std::string weights_in(const fs::path& folder, const std::string& name) {
+  const fs::path single = fs::path(name) / "model.safetensors";
+  const fs::path index = fs::path(name) / "model.safetensors.index.json";
+  std::error_code ignored;
+  const bool sharded = !fs::exists(folder / single, ignored) && fs::exists(folder / index, ignored);
+  return (sharded ? index : single).string();
+}
+
 fs::path folder_of(const fs::path& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return path;
@@ -116,7 +126,7 @@ std::vector<ModelFile> locate_files(const fs::path& path, const DescribeOptions&
   const auto folders = search_folders(folder, options.search);
   const std::string vocoder_name = fs::path(config.vocoder_name).filename().string();
   const std::string vocoder_plain = vocoder_name + "/bigvgan_generator.pt";
-  const std::string llm = (fs::path(config.qwen_emo_path) / "model.safetensors").string();
+  const std::string llm = weights_in(folder, config.qwen_emo_path);
   // In the order of FileIndex.
   return {
       own_file(folder, config.gpt_checkpoint, "the language model"),

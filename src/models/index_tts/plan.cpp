@@ -3,11 +3,15 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <set>
+#include <string_view>
 
 #include "base/error.h"
 #include "models/index_tts/model.h"
 #include "models/index_tts/text/emotion.h"
+#include "models/index_tts/text/scanner.h"
 #include "models/index_tts/text/segments.h"
 #include "models/index_tts/text/unicode.h"
 
@@ -31,11 +35,42 @@ std::string readable(const std::string& piece) {
   return piece.starts_with(kWordMark) ? piece.substr(kWordMark.size()) : piece;
 }
 
-// Letters of any script and digits: not punctuation, not symbols.
+// The byte that "<0xF0>" stands for: how a tokenizer spells a character that is none of its pieces.
+std::optional<char> byte_of(std::string_view piece) {
+  constexpr std::string_view kBegin = "<0x";
+  if (piece.size() != kBegin.size() + 3 || !piece.starts_with(kBegin) || !piece.ends_with('>'))
+    return std::nullopt;
+  const std::string_view digits = piece.substr(kBegin.size(), 2);
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), value, 16);
+  if (error != std::errc() || end != digits.end()) return std::nullopt;
+  return static_cast<char>(value);
+}
+
+// What the pieces say that the model knows.
+std::string known_text(const std::vector<std::string>& pieces, const Tokenizer& tokenizer) {
+  std::string text;
+  for (const auto& piece : pieces) {
+    if (!tokenizer.is_known(piece)) continue;
+    if (const auto byte = byte_of(piece)) {
+      text += *byte;
+    } else {
+      text += readable(piece);
+    }
+  }
+  return text;
+}
+
+// Letters of any script and digits: not punctuation, not symbols, not emoji.
 bool has_a_sound(char32_t c) {
   constexpr char32_t kFirstBeyondLatin1Signs = 0xAA;
-  const bool is_sign = (c >= 0x2000 && c < 0x3040) || (c >= 0xFE00 && c < 0xFF10);
+  const bool is_sign = (c >= 0x2000 && c < 0x3040) || (c >= 0xFE00 && c < 0xFF10) || is_unspeakable(c);
   return is_latin_letter(c) || is_digit(c) || (c >= kFirstBeyondLatin1Signs && !is_sign);
+}
+
+bool can_be_said(const std::vector<std::string>& pieces, const Tokenizer& tokenizer) {
+  const auto text = to_code_points(known_text(pieces, tokenizer));
+  return std::any_of(text.begin(), text.end(), has_a_sound);
 }
 
 }  // namespace
@@ -82,12 +117,12 @@ void check_request(const SpeakRequest& request, const SpeakOptions& options, con
 TextPlan plan_text(const std::string& text, const SpeakOptions& options, const Description& description,
                    const Tokenizer& tokenizer, const TextNormalizer& normalizer) {
   if (strip(to_code_points(text)).empty()) refuse("the text is empty: there is nothing to say");
-  const auto pieces = encode_text(tokenizer, normalizer, text);
-  const bool has_sound = std::any_of(pieces.begin(), pieces.end(), [&](const std::string& piece) {
-    const auto letters = to_code_points(readable(piece));
-    return tokenizer.is_known(piece) && std::any_of(letters.begin(), letters.end(), has_a_sound);
-  });
-  if (!has_sound) refuse("the text has no word in it that the model knows: there is nothing to say");
+  auto pieces = encode_text(tokenizer, normalizer, text);
+  // Upstream takes a text of one character as it is, and a small letter is then no piece: it is said as it
+  // would be among others.
+  if (!can_be_said(pieces, tokenizer)) pieces = tokenizer.pieces(separate_cjk(normalizer.normalize(text)));
+  if (!can_be_said(pieces, tokenizer))
+    refuse("the text has no word in it that the model knows: there is nothing to say");
   TextPlan plan;
   std::set<std::string> unknown;
   for (const auto& piece : pieces) {
