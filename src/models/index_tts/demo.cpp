@@ -20,9 +20,7 @@ namespace fs = std::filesystem;
 using base::Json;
 using checkpoint::DictToWrite;
 
-std::string config_text(const DemoShapes& s) {
-  return fmt::format(
-      R"(dataset:
+constexpr const char* kConfig = R"(dataset:
   bpe_model: bpe.model
 gpt:
   model_dim: {gpt}
@@ -106,8 +104,11 @@ vocoder:
   type: bigvgan
   name: nvidia/bigvgan_v2_22khz_80band_256x
 version: 2.0
-)",
-      fmt::arg("gpt", s.gpt), fmt::arg("max_mel", s.mel_positions - 3),
+)";
+
+std::string config_text(const DemoShapes& s) {
+  return fmt::format(
+      kConfig, fmt::arg("gpt", s.gpt), fmt::arg("max_mel", s.mel_positions - 3),
       fmt::arg("max_text", s.text_positions - 2), fmt::arg("gpt_heads", s.gpt_heads),
       fmt::arg("gpt_layers", s.gpt_layers), fmt::arg("text_tokens", s.text_tokens),
       fmt::arg("codes", s.codes + 2), fmt::arg("start", s.codes), fmt::arg("stop", s.codes + 1),
@@ -209,7 +210,7 @@ class Writer {
 
  private:
   fs::path place(const std::string& name) const {
-    const fs::path path = folder_ / name;
+    fs::path path = folder_ / name;
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
     if (error) {

@@ -288,7 +288,7 @@ std::string gpt_root(const Checkpoint& file) {
 
 std::string s2mel_root(const Checkpoint& file, std::string_view part) {
   std::string root = fmt::format("net.{}.", part);
-  const std::string module = root + "module.";
+  std::string module = root + "module.";
   const auto found = file.tensors().lower_bound(module);
   if (found != file.tensors().end() && found->first.starts_with(module)) return module;
   return root;

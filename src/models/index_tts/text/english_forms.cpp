@@ -410,6 +410,9 @@ bool read_number(Scanner& scanner, Text& out) {
   Scanner at = scanner;
   const auto number = at.number();
   if (!number) return false;
+  const bool has_leading_zero = number->digits.size() > 1 && number->digits.front() == U'0';
+  const bool is_part_of_a_name =
+      !number->grouped && is_latin_letter(scanner.before()) && number->digits.size() > 2;
   Text text;
   Scanner ordinal = at;
   Scanner unit_at = at;
@@ -419,10 +422,7 @@ bool read_number(Scanner& scanner, Text& out) {
   } else if (const EnglishUnit* unit = accept_english_unit(unit_at)) {
     text = spoken(*number) + U" " + Text(is_one(*number) ? unit->one : unit->many);
     at = unit_at;
-  } else if (number->fraction.empty() && number->digits.size() > 1 && number->digits.front() == U'0') {
-    text = english_digits(number->digits);
-  } else if (number->fraction.empty() && !number->grouped && is_latin_letter(scanner.before()) &&
-             number->digits.size() > 2) {
+  } else if (number->fraction.empty() && (has_leading_zero || is_part_of_a_name)) {
     text = english_digits(number->digits);
   } else {
     text = spoken(*number);
