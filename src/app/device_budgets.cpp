@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "app/gpu_reading.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -35,18 +36,12 @@ core::InProcessHost::Hooks host_memory_hooks(const devices::Device& device, cons
           }};
 }
 
-// Until a model was loaded, nothing on a GPU is ours. From then on libtorch's allocator knows what is; the
-// CUDA context, which it does not count, stays with what others hold.
-core::InProcessHost::Hooks cuda_hooks(const devices::Device& device, const ModelRuntime& runtime) {
-  const int index = device.id().index;
-  return {.read = [&device, &runtime, index]() -> std::optional<core::DeviceReading> {
-            const auto* library = runtime.opened();
-            const bool is_ours = library != nullptr && index < library->cuda_device_count();
-            // In this order: what is allocated in between then counts as the others', never as free.
-            const std::uint64_t ours = is_ours ? library->held_device_bytes(index) : 0;
-            const auto memory = device.memory();
-            return core::DeviceReading{memory.total, memory.free, ours, is_ours && !memory.shared_with_host};
-          },
+// Until a model was loaded, nothing on a GPU is ours. From then on libtorch's allocator knows what is, and
+// the driver what the CUDA context costs beside it.
+core::InProcessHost::Hooks cuda_hooks(const devices::Device& device, const ModelRuntime& runtime,
+                                      const base::Clock& clock) {
+  return {.read = [&device, &runtime, context = std::make_shared<ContextCost>(clock)]()
+              -> std::optional<core::DeviceReading> { return read_gpu(device, runtime.opened(), *context); },
           .drop_caches =
               [&runtime] {
                 if (const auto* library = runtime.opened()) library->release_device_memory();
@@ -61,12 +56,13 @@ core::InProcessHost::Hooks other_gpu_hooks(const devices::Device& device) {
   }};
 }
 
-core::InProcessHost::Hooks hooks_of(const devices::Device& device, const ModelRuntime& runtime) {
+core::InProcessHost::Hooks hooks_of(const devices::Device& device, const ModelRuntime& runtime,
+                                    const base::Clock& clock) {
   switch (device.id().kind) {
     case base::DeviceKind::kCpu:
       return host_memory_hooks(device, runtime);
     case base::DeviceKind::kCuda:
-      return cuda_hooks(device, runtime);
+      return cuda_hooks(device, runtime, clock);
     default:
       return other_gpu_hooks(device);
   }
@@ -84,14 +80,14 @@ std::uint64_t total_bytes(const devices::Device& device) {
 }  // namespace
 
 std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices::Discovery& discovery,
-                                             const ModelRuntime& runtime) {
+                                             const ModelRuntime& runtime, const base::Clock& clock) {
   std::vector<core::DeviceBudget> budgets;
   for (const auto& device : discovery.devices) {
     const auto set = config.memory_budgets.find(device->id());
     core::DeviceBudget budget{device->id()};
     budget.bytes = set != config.memory_budgets.end() ? set->second : total_bytes(*device);
     budget.max_usage_share = config.max_memory_usage_percent / kPercent;
-    budget.host = std::make_shared<core::InProcessHost>(hooks_of(*device, runtime));
+    budget.host = std::make_shared<core::InProcessHost>(hooks_of(*device, runtime, clock));
     budgets.push_back(std::move(budget));
   }
   for (const auto& [id, bytes] : config.memory_budgets) {

@@ -11,9 +11,9 @@
 namespace greenroom::app {
 
 // Every device with its budget (the configured one, else all of it), the share of it that may be used, and a
-// host that reads it. Borrows the devices. Throws base::Error for a budget on a device that is not there.
+// host that reads it. Borrows everything. Throws base::Error for a budget on a device that is not there.
 std::vector<core::DeviceBudget> make_budgets(const Config& config, const devices::Discovery& discovery,
-                                             const ModelRuntime& runtime);
+                                             const ModelRuntime& runtime, const base::Clock& clock);
 
 // `host`: the CPU, whose memory's share the images of weights may take when the settings do not say.
 core::ManagerOptions make_manager_options(const Config& config, const devices::Device& host);

@@ -72,9 +72,9 @@ Engine::Engine(Config config)
   use_kept_settings();
   metrics_ = std::make_unique<EngineMetrics>(GREENROOM_VERSION, [this] { return metrics_state(); });
   event_tap_ = std::make_unique<EventTap>(*metrics_, &events_);
-  manager_ =
-      std::make_unique<core::Manager>(make_budgets(config_, discovery_, runtime_), clock_, event_tap_.get(),
-                                      make_manager_options(config_, *discovery_.devices.front()));
+  manager_ = std::make_unique<core::Manager>(make_budgets(config_, discovery_, runtime_, clock_), clock_,
+                                             event_tap_.get(),
+                                             make_manager_options(config_, *discovery_.devices.front()));
   last_request_ = clock_.now();
   baseline_ = std::make_unique<core::Baseline>(*manager_, clock_, [this] { return quiet_time(); });
   registry_ = std::make_unique<ModelRegistry>(state_.store(), *manager_, *baseline_, model_source());

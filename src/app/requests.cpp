@@ -145,6 +145,7 @@ void Requests::run(const RunRequest& request, const std::function<void(const Run
   place.id = request.options.id != 0 ? request.options.id : next_id();
 
   bool is_inside = false;
+  std::uint64_t freed = 0;
   std::vector<std::string> notices;
   core::RecoverableOperation operation;
   operation.name = request.name;
@@ -169,8 +170,20 @@ void Requests::run(const RunRequest& request, const std::function<void(const Run
     const auto turn = queue(attempt.device).enter(mine);
     is_inside = true;
     const Attempt::End end(here);  // the run lets go of the model before the next has its turn
-    act({here.run(), here.base_id(), attempt.degradation, cancelled, notices});
+    const std::uint64_t refused = manager_.refusals(attempt.device);
+    freed = 0;
+    try {
+      act({here.run(), here.base_id(), attempt.degradation, cancelled, notices});
+    } catch (const Error& error) {
+      // The device's own word, not the manager's. While the run lasts, what it needs is not idle.
+      if (error.code() == ErrorCode::kResourceExhausted && manager_.refusals(attempt.device) == refused) {
+        freed = manager_.relieve(attempt.device, UINT64_MAX,
+                                 fmt::format("{} of '{}' ran out of memory", request.name, request.model_id));
+      }
+      throw;
+    }
   };
+  operation.relieved = [&](const core::RecoverableOperation::Attempt&) { return freed > 0; };
   operation.restart = [&](const core::RecoverableOperation::Attempt& attempt) {
     if (attempt.device != operation.device) return;
     const auto now = manager_.model_info(request.model_id);

@@ -16,7 +16,7 @@ std::uint64_t less(std::uint64_t a, std::uint64_t b) {
 }  // namespace
 
 Capacity capacity_of(const CapacityLimits& limits, const std::optional<DeviceReading>& reading,
-                     std::uint64_t kept_elsewhere) {
+                     const KnownBytes& known) {
   Capacity capacity{limits.budget, ""};
   if (!reading) return capacity;
   const auto share = static_cast<std::uint64_t>(static_cast<double>(reading->total) * limits.max_usage_share);
@@ -24,7 +24,14 @@ Capacity capacity_of(const CapacityLimits& limits, const std::optional<DeviceRea
     capacity = {share, fmt::format("{:.0f} % of the device's {} may be used", limits.max_usage_share * 100,
                                    base::format_bytes(reading->total))};
   }
-  const std::uint64_t there = reading->free + less(reading->ours.value_or(0), kept_elsewhere);
+  if (const std::uint64_t overhead = reading->overhead + reading->overhead_to_come; overhead > 0) {
+    capacity.bytes = less(capacity.bytes, overhead);
+    capacity.bound_by += fmt::format("{}{} of the budget goes to the device's context",
+                                     capacity.bound_by.empty() ? "" : ", and ", base::format_bytes(overhead));
+  }
+  const std::uint64_t ours = less(reading->ours.value_or(0), known.kept_elsewhere);
+  const std::uint64_t unusable = std::min(reading->stuck, less(ours, known.claimed));
+  const std::uint64_t there = less(reading->free + ours, unusable + reading->overhead_to_come);
   if (there < capacity.bytes) {
     capacity = {there, fmt::format("the device reports only {} free, other programs considered",
                                    base::format_bytes(reading->free))};

@@ -19,11 +19,17 @@ struct Capacity {
   std::string bound_by;  // "" when the budget binds, else a phrase for people
 };
 
-// The least of the budget, the share of the total, and what the device really has free beside what is ours.
-// A reading can only lower the capacity. `kept_elsewhere`: bytes in `ours` that another account pays for
-// (host images, in main memory).
+// What of a reading other accounts explain.
+struct KnownBytes {
+  std::uint64_t kept_elsewhere = 0;  // in `ours`, paid for by another account (host images, in main memory)
+  std::uint64_t claimed = 0;         // by the device's ledger
+};
+
+// The least of the budget, the share of the total, both less the device's overhead, and what the device
+// really has free beside what is ours. Of ours that does not count which no claim explains and which is stuck
+// in pieces. A reading can only lower the capacity.
 Capacity capacity_of(const CapacityLimits& limits, const std::optional<DeviceReading>& reading,
-                     std::uint64_t kept_elsewhere = 0);
+                     const KnownBytes& known = {});
 
 // What a free has to bring back, taken just before it.
 struct ReturnBaseline {

@@ -22,6 +22,13 @@ struct DeviceReading {
   // `free` and `ours` follow our own loads and frees to the byte (up to allocation granularity), so that an
   // unload can be proven. False for main memory, where the page cache and everybody else are in the figures.
   bool is_exact = false;
+  // What using the device costs a program beside all that it allocates (the CUDA context): now, and what it
+  // is expected to come to beyond that.
+  std::uint64_t overhead = 0;
+  std::uint64_t overhead_to_come = 0;
+  // Of ours: unused, but in pieces between others, so that nothing large fits there and no cleanup gives it
+  // back.
+  std::uint64_t stuck = 0;
 };
 
 // Thread-safe. Called with no lock of the manager held.

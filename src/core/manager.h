@@ -177,6 +177,10 @@ class Manager {
   std::uint64_t relieve(base::DeviceId device, std::uint64_t bytes, const std::string& reason)
       EXCLUDES_LOCK(mutex_);
 
+  // How many demands on the device were refused so far. Tells an error of the device, which idle components
+  // may mend, from a refusal, for which they were counted already.
+  std::uint64_t refusals(base::DeviceId device) const { return managed(device).refusals.load(); }
+
   // Memory that somebody else caches on a device: claimed here so that it counts, and dropped before any
   // model has to go. claim_cache never evicts; nullopt: there is no room. `drop` is called with no lock held,
   // gives up at least that many bytes if it can (releasing its claims) and returns how many.
@@ -230,6 +234,7 @@ class Manager {
     Ledger ledger;
     const CapacityLimits limits;
     const std::shared_ptr<DeviceHost> host;
+    std::atomic<std::uint64_t> refusals{0};
   };
 
   // What is left to do, delivered in the end also when something was thrown in between: declared before the
@@ -306,6 +311,8 @@ class Manager {
   Demand demand_of(const LoadAttempt& attempt, const std::vector<Residency::Missing>& missing) const;
   std::optional<std::size_t> next_to_read(const LoadAttempt& attempt);
   void read(const LoadAttempt& attempt, std::size_t index);
+  std::shared_ptr<LoadedComponent> load_with_room(const LoadAttempt& attempt, std::size_t index,
+                                                  const LoadControl& control) EXCLUDES_LOCK(mutex_);
   void note_arrival(const LoadAttempt& attempt, const Component& component, LoadedComponent& loaded,
                     bool from_image, base::Clock::TimePoint started, std::optional<Reservation> image_claim,
                     Aftermath& after) REQUIRES_LOCK(mutex_);

@@ -270,6 +270,26 @@ std::optional<Reservation> Manager::admit_image(const ComponentKey& key, std::ui
   return claim;
 }
 
+// A device may lack memory that was reserved: it lies in pieces, or another program took it just now. Then
+// what is idle goes, and it is tried once more.
+std::shared_ptr<LoadedComponent> Manager::load_with_room(const LoadAttempt& attempt, std::size_t index,
+                                                         const LoadControl& control) {
+  Managed& here = managed(attempt.device);
+  try {
+    return here.host->load(*attempt.model, index, attempt.device, control);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kResourceExhausted) throw;
+    const std::string name = label(attempt.keys[index]);
+    base::log(base::LogLevel::kWarning, "core",
+              fmt::format("{}: {}; freeing what is idle", name, error.what()));
+    here.host->drop_caches();
+    const auto freed =
+        relieve(attempt.device, UINT64_MAX, fmt::format("the device had no room for {}", name));
+    if (freed == 0) throw;
+  }
+  return here.host->load(*attempt.model, index, attempt.device, control);
+}
+
 // Whatever happens: a component that is being read is settled.
 void Manager::read(const LoadAttempt& attempt, std::size_t index) {
   const std::shared_ptr<Component>& component = attempt.components[index];
@@ -287,6 +307,7 @@ void Manager::read(const LoadAttempt& attempt, std::size_t index) {
     };
     control.cancelled = component->cancelled;
     control.admit_image = [&](std::uint64_t image_bytes) {
+      image_claim.reset();  // of a try that failed
       image_claim = admit_image(component->key, image_bytes);
       return image_claim.has_value();
     };
@@ -295,7 +316,7 @@ void Manager::read(const LoadAttempt& attempt, std::size_t index) {
       control.image = tier_.find(component->key);
     }
     from_image = control.image != nullptr;
-    loaded = managed(attempt.device).host->load(*attempt.model, index, attempt.device, control);
+    loaded = load_with_room(attempt, index, control);
     if (!loaded) throw Error(ErrorCode::kInternal, name + ": the model loaded nothing and said nothing");
     bytes = loaded->bytes();
     if (bytes > component->bytes) {

@@ -40,8 +40,9 @@ Capacity Manager::capacity(base::DeviceId device) const {
   const Managed& here = managed(device);
   const bool is_host = device.kind == base::DeviceKind::kCpu;
   auto reading = here.host->read();
-  if (reading && !reading->ours) reading->ours = here.ledger.totals().resident;
-  return capacity_of(here.limits, reading, is_host ? host_ledger_.totals().resident : 0);
+  const LedgerTotals totals = here.ledger.totals();
+  if (reading && !reading->ours) reading->ours = totals.resident;
+  return capacity_of(here.limits, reading, {is_host ? host_ledger_.totals().resident : 0, totals.used()});
 }
 
 std::vector<Resident> Manager::weigh_residents(const std::vector<std::shared_ptr<Component>>& residents,
@@ -113,6 +114,7 @@ Manager::Room Manager::find_room(const Demand& demand, const Capacity& capacity,
   }
   if (demand.is_load && residency_.is_departing(demand.device, true)) return Room::kPending;
   record_decision(demand, weighing, capacity.bound_by, {});
+  ++managed(demand.device).refusals;
   throw Error(ErrorCode::kResourceExhausted,
               core::describe({demand.purpose, demand.device, demand.bytes, demand.parts, weighing.totals,
                               capacity.bound_by, residency_.components(demand.device)}));

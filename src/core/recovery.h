@@ -84,7 +84,7 @@ struct RecoveryStep {
 // `chance`: 0 <= chance < 1, spreads the delay.
 //
 //   kUnavailable        retry, then fall back
-//   kResourceExhausted  degrade, then fall back
+//   kResourceExhausted  degrade, then fall back (before: RecoverableOperation::relieved)
 //   kDataLoss           in a run (a file changed under it): restart; else abort
 //   kInternal           restart, then fall back
 //   others              abort: trying again changes nothing

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <set>
 #include <utility>
 
 namespace greenroom::core {
@@ -86,6 +87,10 @@ class RecoveryExecutor::Execution {
       if (!wait(action.delay)) return false;
       if (!action.action(context)) continue;
       return follow(step_of(action));
+    }
+    if (context.code == ErrorCode::kResourceExhausted && operation_.relieved &&
+        relieved_.insert(attempt_.device).second && operation_.relieved(attempt_)) {
+      return follow({RecoveryStrategy::kRetry, {}, std::nullopt, "after freeing what was idle"});
     }
     return follow(next_step(context, history_, means(), owner_.options_, owner_.chance_()));
   }
@@ -172,6 +177,7 @@ class RecoveryExecutor::Execution {
   RecoverableOperation::Attempt attempt_;
   RecoveryHistory history_;
   std::vector<base::DeviceId> fallbacks_;
+  std::set<base::DeviceId> relieved_;
   std::map<int, int> used_;  // how often a registered action was, by its number
   std::string step_;         // that led to this attempt; empty: the first
   std::string cause_;        // the error before it

@@ -45,6 +45,9 @@ struct RecoverableOperation {
   // Both may be empty: it cannot. `restart` brings the model back afresh; what it throws ends the attempt.
   std::function<bool(int degradation)> can_degrade;  // to this number?
   std::function<void(const Attempt&)> restart;
+  // After an attempt that ran out of memory: was memory freed for another one? Asked once per device. May be
+  // empty.
+  std::function<bool(const Attempt&)> relieved;
   std::function<bool(const base::Error&)> is_final;  // nothing is tried after it
   // Told of a step before it is taken, and of the error that it is for.
   std::function<void(const std::string& description, const std::string& cause)> on_step;

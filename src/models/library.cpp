@@ -28,7 +28,10 @@ class TorchLibrary final : public Library {
                                                        std::filesystem::path cache) const override {
     return index_tts::make_model(std::move(description), std::move(cache));
   }
-  std::uint64_t held_device_bytes(int index) const override { return nn::device_memory(index).held; }
+  DeviceHeap device_heap(int index) const override {
+    const auto memory = nn::device_memory(index);
+    return {memory.allocated, memory.held, memory.stuck};
+  }
   bool is_device_broken(int index) const override { return nn::is_device_broken(index); }
   void release_device_memory() const override { nn::release_cached_device_memory(); }
 };

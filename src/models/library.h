@@ -13,6 +13,16 @@
 
 namespace greenroom::models {
 
+// What libtorch's allocator has of a CUDA device, in bytes: all 0 before its first use. Not the CUDA context,
+// which the driver counts too.
+struct DeviceHeap {
+  std::uint64_t allocated = 0;  // by tensors
+  std::uint64_t held = 0;       // taken from the driver: by tensors, and for later
+  std::uint64_t stuck = 0;      // of that: unused, but between tensors, so that it cannot be given back
+
+  bool operator==(const DeviceHeap&) const = default;
+};
+
 // Thread-safe.
 class Library {
  public:
@@ -25,9 +35,7 @@ class Library {
   // Threads one inference may use on the CPU. libtorch's own default is 1 on Debian.
   virtual void set_threads(int threads) const = 0;
 
-  // What the allocator took from the driver on CUDA device `index`, for tensors and for later: 0 before its
-  // first use. Not the CUDA context, which the driver counts too.
-  virtual std::uint64_t held_device_bytes(int index) const = 0;
+  virtual DeviceHeap device_heap(int index) const = 0;
   // Gives back to the driver what no tensor uses, on all CUDA devices.
   virtual void release_device_memory() const = 0;
   // Did an error leave CUDA device `index` in a state in which this process cannot use it any more? Waits for

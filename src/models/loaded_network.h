@@ -11,6 +11,7 @@
 #include "base/device_id.h"
 #include "checkpoint/checkpoint.h"
 #include "core/model.h"
+#include "nn/device_stream.h"
 #include "nn/guard.h"
 #include "nn/weight_block.h"
 #include "nn/weights.h"
@@ -67,11 +68,13 @@ std::shared_ptr<core::LoadedComponent> load_network(const core::ComponentSpec& s
                                                     const checkpoint::Checkpoint& file, const Make& make) {
   using Network = decltype(make(std::declval<const nn::Weights&>()));
   std::shared_ptr<core::LoadedComponent> loaded;
-  nn::run_guarded(spec.kind.c_str(), [&] {
+  nn::run_guarded(spec.kind.c_str(), device, [&] {
+    nn::DeviceStream stream(device);
     const auto block = nn::WeightBlock::read(file, device, options);
     const nn::Weights weights(file, device, block, options.dtype);
     Network network = make(weights);
     file.check_unchanged();
+    stream.finish();  // whoever runs it does so on another stream
     // Elsewhere nothing of the file is needed any more.
     const bool maps_file = device.kind == base::DeviceKind::kCpu;
     auto image = block ? block->take_image() : nullptr;

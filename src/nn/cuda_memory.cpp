@@ -1,39 +1,30 @@
 #include "nn/cuda_memory.h"
 
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
-#include <spdlog/fmt/fmt.h>
+#if __has_include(<c10/cuda/CUDAAllocatorConfig.h>)
+#include <c10/cuda/CUDAAllocatorConfig.h>
+#define GREENROOM_HAS_EXPANDABLE_SEGMENTS 1
+#endif
 
+#include <cstdlib>
 #include <map>
+#include <mutex>
 #include <string>
 
-#include "base/error.h"
 #include "base/mutex.h"
+#include "nn/cuda_check.h"
+#include "nn/device_stream.h"
+
+// Declared in ATen/cuda/CUDAContextLight.h, which includes the headers of all CUDA libraries; in libtorch
+// since 1.11.
+namespace at::cuda {
+void clearCublasWorkspaces();
+}
 
 namespace greenroom::nn {
 namespace {
-
-void check(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return;
-  cudaGetLastError();  // an error that is not sticky is not to be found by the next call
-  throw base::Error(base::ErrorCode::kUnavailable,
-                    fmt::format("CUDA: {}: {}", what, cudaGetErrorString(status)));
-}
-
-// Makes a device current for a scope.
-class CurrentDevice {
- public:
-  explicit CurrentDevice(int device) {
-    check(cudaGetDevice(&before_), "asking for the current device");
-    check(cudaSetDevice(device), "choosing the device");
-  }
-  ~CurrentDevice() { cudaSetDevice(before_); }
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-
- private:
-  int before_ = 0;
-};
 
 // Ordinary memory that is locked afterwards: faster to get than what CUDA allocates itself.
 class PinnedMemory final : public checkpoint::HostMemory {
@@ -61,6 +52,11 @@ class CudaTarget final : public checkpoint::CopyTarget {
   CudaTarget(void* block, int device) : block_(static_cast<std::byte*>(block)), device_(device) {
     const CurrentDevice current(device_);
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a stream");
+    // Whoever had the block's memory before was on the stream that it was allocated for.
+    const auto allocating = c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device));
+    const cudaEvent_t event = event_of(kBefore);
+    check(cudaEventRecord(event, allocating.stream()), "marking what ran before a copy");
+    check(cudaStreamWaitEvent(stream_, event, 0), "waiting for what ran before a copy");
   }
   ~CudaTarget() override {
     cudaStreamSynchronize(stream_);
@@ -97,6 +93,8 @@ class CudaTarget final : public checkpoint::CopyTarget {
     return event;
   }
 
+  static constexpr unsigned kBefore = ~0u;  // no lane
+
   std::byte* block_;
   int device_;
   cudaStream_t stream_ = nullptr;
@@ -104,7 +102,32 @@ class CudaTarget final : public checkpoint::CopyTarget {
   std::map<unsigned, cudaEvent_t> events_ GUARDED_BY(mutex_);
 };
 
+// Segments that grow are made of mapped pages, as the driver's own memory pools are: it says whether the
+// devices can do that.
+bool can_map_pages() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) return false;
+  for (int device = 0; device < count; ++device) {
+    int has_pools = 0;
+    if (cudaDeviceGetAttribute(&has_pools, cudaDevAttrMemoryPoolsSupported, device) != cudaSuccess)
+      return false;
+    if (has_pools == 0) return false;
+  }
+  return count > 0;
+}
+
 }  // namespace
+
+void prepare_device_allocator() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+#ifdef GREENROOM_HAS_EXPANDABLE_SEGMENTS
+    if (std::getenv("PYTORCH_CUDA_ALLOC_CONF") != nullptr || std::getenv("PYTORCH_ALLOC_CONF") != nullptr)
+      return;
+    if (can_map_pages()) c10::cuda::CUDACachingAllocator::setAllocatorSettings("expandable_segments:True");
+#endif
+  });
+}
 
 std::unique_ptr<checkpoint::CopyTarget> make_cuda_target(void* block, int device) {
   return std::make_unique<CudaTarget>(block, device);
@@ -117,7 +140,7 @@ DeviceAllocations device_memory(int device) {
   try {
     const auto stats = allocator::getDeviceStats(static_cast<c10::DeviceIndex>(device));
     return {bytes(stats.allocated_bytes[kAll].current), bytes(stats.allocated_bytes[kAll].peak),
-            bytes(stats.reserved_bytes[kAll].current)};
+            bytes(stats.reserved_bytes[kAll].current), bytes(stats.inactive_split_bytes[kAll].current)};
   } catch (const c10::Error&) {  // before its first tensor the allocator does not know the device
     return {};
   }
@@ -132,12 +155,17 @@ void reset_device_peak(int device) {
 }
 
 void release_cached_device_memory() {
+  // Those of cuBLAS are tensors' memory, some MiB for each thread and stream; they come back when needed.
+  while_devices_rest(&at::cuda::clearCublasWorkspaces);
   c10::cuda::CUDACachingAllocator::emptyCache();
 }
 
 bool is_device_broken(int device) {
+  if (device_loss(device)) return true;
   cudaGetLastError();  // what passes is forgotten by this; what stays is not
-  return cudaSetDevice(device) != cudaSuccess || cudaDeviceSynchronize() != cudaSuccess;
+  if (cudaSetDevice(device) == cudaSuccess && cudaDeviceSynchronize() == cudaSuccess) return false;
+  mark_device_lost(device, cudaGetErrorString(cudaGetLastError()));
+  return true;
 }
 
 std::unique_ptr<checkpoint::HostMemory> allocate_pinned_memory(std::uint64_t bytes) {

@@ -2,7 +2,6 @@
 
 #include <c10/core/CPUAllocator.h>
 #include <malloc.h>
-#include <spdlog/fmt/fmt.h>
 #include <torch/torch.h>
 
 #include <atomic>
@@ -12,9 +11,8 @@
 #include <mutex>
 #include <new>
 
-#include "base/bytes.h"
-#include "base/error.h"
 #include "base/mutex.h"
+#include "nn/failure.h"
 
 namespace greenroom::nn {
 namespace {
@@ -128,22 +126,15 @@ void WorkspaceMeter::reset_peak() {
   g_peak_bytes.store(g_current_bytes.load());
 }
 
-void run_guarded(const char* what, const std::function<void()>& body) {
+void run_guarded(const char* what, base::DeviceId device, const std::function<void()>& body) {
+  check_device_kept(device);
   const c10::InferenceMode guard;
   try {
     body();
   } catch (const std::bad_alloc&) {
-    throw base::Error(
-        base::ErrorCode::kResourceExhausted,
-        fmt::format("{}: the system has no memory left ({} in use by this run); use a shorter recording "
-                    "or a machine with more memory",
-                    what, base::format_bytes(WorkspaceMeter::current_bytes())));
-  } catch (const c10::Error& error) {
-    const std::string text = error.what_without_backtrace();
-    const bool memory =
-        text.find("out of memory") != std::string::npos || text.find("can't allocate") != std::string::npos;
-    throw base::Error(memory ? base::ErrorCode::kResourceExhausted : base::ErrorCode::kInternal,
-                      fmt::format("{}: {}", what, text));
+    throw failure_of(what, device, std::current_exception());
+  } catch (const c10::Error&) {
+    throw failure_of(what, device, std::current_exception());
   }
 }
 

@@ -8,9 +8,10 @@
 
 namespace greenroom::nn {
 
-// Runs `body` without autograd; a c10::Error comes out as base::Error (kResourceExhausted for an allocation
-// that failed, else kInternal, naming `what`).
-void run_guarded(const char* what, const std::function<void()>& body);
+// Runs `body`, which computes on `device`, without autograd. What libtorch throws comes out as base::Error,
+// as nn/failure.h says. Throws base::Error(kUnavailable) at once when an earlier error has made the device
+// useless.
+void run_guarded(const char* what, base::DeviceId device, const std::function<void()>& body);
 
 // Activation memory of libtorch on the CPU, counted exactly at its allocator: bytes now, and the most since
 // the last reset. Process-wide, so concurrent runs see each other's. Thread-safe.

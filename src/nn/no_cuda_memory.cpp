@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "nn/cuda_memory.h"
+#include "nn/failure.h"
 
 namespace greenroom::nn {
 
@@ -25,10 +26,12 @@ void reset_device_peak(int) {
   refuse();
 }
 
+void prepare_device_allocator() {}
+
 void release_cached_device_memory() {}
 
-bool is_device_broken(int) {
-  return false;
+bool is_device_broken(int device) {
+  return device_loss(device).has_value();
 }
 
 std::unique_ptr<checkpoint::HostMemory> allocate_pinned_memory(std::uint64_t bytes) {

@@ -405,11 +405,14 @@ int RemoteLibrary::cuda_device_count() const {
   return about().gpus;
 }
 
-std::uint64_t RemoteLibrary::held_device_bytes(int index) const {
+models::DeviceHeap RemoteLibrary::device_heap(int index) const {
   const auto connection = workers_.find({base::DeviceKind::kCuda, index});
-  if (!connection) return 0;
-  const auto answer = ask(*connection, {{key::kDo, act::kHeld}, {key::kIndex, index}}, kQuickAnswer);
-  if (answer) return get<std::uint64_t>(answer->body, key::kBytes);
+  if (!connection) return {};
+  const auto answer = ask(*connection, {{key::kDo, act::kHeap}, {key::kIndex, index}}, kQuickAnswer);
+  if (answer) {
+    return {get<std::uint64_t>(answer->body, key::kBytes), get<std::uint64_t>(answer->body, key::kHeld),
+            get<std::uint64_t>(answer->body, key::kStuck)};
+  }
   throw Error(ErrorCode::kUnavailable,
               fmt::format("the worker process of cuda:{} does not say what it holds", index));
 }

@@ -27,7 +27,7 @@ class RemoteLibrary final : public models::Library {
   int cuda_device_count() const override;
   void set_threads(int threads) const override { threads_ = threads; }
   // These do not.
-  std::uint64_t held_device_bytes(int index) const override;
+  models::DeviceHeap device_heap(int index) const override;
   void release_device_memory() const override;
   // A worker whose device is broken says so and ends.
   bool is_device_broken(int) const override { return false; }

@@ -304,9 +304,10 @@ class Service {
       const auto& library = options_.library();
       exchange.say(word::kDone,
                    {{key::kTorch, library.torch_version()}, {key::kGpus, library.cuda_device_count()}});
-    } else if (act == act::kHeld) {
+    } else if (act == act::kHeap) {
+      const auto heap = options_.library().device_heap(get<int>(body, key::kIndex));
       exchange.say(word::kDone,
-                   {{key::kBytes, options_.library().held_device_bytes(get<int>(body, key::kIndex))}});
+                   {{key::kBytes, heap.allocated}, {key::kHeld, heap.held}, {key::kStuck, heap.stuck}});
     } else if (act == act::kDrop) {
       options_.library().release_device_memory();
       base::return_freed_memory();

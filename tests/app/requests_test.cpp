@@ -108,6 +108,27 @@ TEST_F(RequestsTest, ARunWithoutMemoryNeedsLessThenGoesElsewhere) {
   expect_at_rest();
 }
 
+TEST_F(RequestsTest, ADeviceThatRanOutOfMemoryIsTriedAgainWithoutWhatIsIdle) {
+  offer(100);
+  manager_.preload("idle",
+                   std::make_shared<test::FakeModel>(
+                       heap_, std::vector{test::FakePart{
+                                  .kind = "idle", .file = files_.write("idle.pt", "i"), .bytes = 200}}),
+                   kGpu);
+  auto mine = request({kCpu});
+  mine.degradations = [] { return 1; };
+  const auto out_of_memory = ErrorCode::kResourceExhausted;
+  requests_.run(mine, failing({out_of_memory}));
+  EXPECT_THAT(runs_, ElementsAre("cuda:0/0", "cuda:0/0"));
+  EXPECT_THAT(notices_, ElementsAre(HasSubstr("after freeing what was idle")));
+  EXPECT_EQ(manager_.model_status("idle"), core::ModelStatus::kUnloaded);
+  EXPECT_EQ(manager_.model_status("alto"), core::ModelStatus::kLoaded) << "the run's own stays";
+  runs_.clear();
+  requests_.run(mine, failing({out_of_memory}));
+  EXPECT_THAT(runs_, ElementsAre("cuda:0/0", "cuda:0/1")) << "nothing is idle any more";
+  expect_at_rest();
+}
+
 TEST_F(RequestsTest, AModelThatDoesNotFitRunsInStagesBeforeItGoesElsewhere) {
   offer(800);
   auto mine = request({kCpu});

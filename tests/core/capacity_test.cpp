@@ -28,8 +28,25 @@ TEST(Capacity, AReadingNeverRaisesIt) {
 }
 
 TEST(Capacity, WhatAnotherAccountPaysForIsNotOurs) {
-  EXPECT_EQ(capacity_of({5000, 1}, kReading, 150).bytes, 350u);
-  EXPECT_EQ(capacity_of({5000, 1}, kReading, 9999).bytes, 300u);
+  EXPECT_EQ(capacity_of({5000, 1}, kReading, {150}).bytes, 350u);
+  EXPECT_EQ(capacity_of({5000, 1}, kReading, {9999}).bytes, 300u);
+}
+
+TEST(Capacity, TheContextIsPartOfTheBudgetBeforeAndAfterItIsThere) {
+  constexpr DeviceReading kBefore{.total = 1000, .free = 900, .ours = 0, .overhead_to_come = 100};
+  constexpr DeviceReading kAfter{.total = 1000, .free = 800, .ours = 0, .overhead = 100};
+  EXPECT_EQ(capacity_of({500, 1}, kBefore).bytes, 400U);
+  EXPECT_EQ(capacity_of({500, 1}, kAfter).bytes, 400U);
+  EXPECT_THAT(capacity_of({500, 1}, kAfter).bound_by, HasSubstr("100 B of the budget"));
+  EXPECT_EQ(capacity_of({1000, 1}, kBefore).bytes, 800U);
+  EXPECT_EQ(capacity_of({1000, 1}, kAfter).bytes, 800U) << "the device counts it itself by now";
+}
+
+TEST(Capacity, PiecesBetweenOthersCountOnlyWhereAClaimExplainsThem) {
+  constexpr DeviceReading kScattered{.total = 1000, .free = 300, .ours = 400, .stuck = 150};
+  EXPECT_EQ(capacity_of({1000, 1}, kScattered, {0, 200}).bytes, 550U);
+  EXPECT_EQ(capacity_of({1000, 1}, kScattered, {0, 350}).bytes, 650U) << "a run's, which uses them";
+  EXPECT_EQ(capacity_of({1000, 1}, kScattered, {0, 500}).bytes, 700U);
 }
 
 TEST(NotReturned, ComparesWithWhatShouldBeFree) {

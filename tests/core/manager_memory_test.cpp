@@ -66,6 +66,22 @@ TEST_F(ManagerMemoryTest, OtherProgramsLowerTheCapacity) {
   EXPECT_EQ(gpu_->capacity(kGpu).bytes, 400u) << "read anew, and what we hold is part of it";
 }
 
+TEST_F(ManagerMemoryTest, ADeviceThatHasNotWhatItReportedIsTriedOnceMoreWithoutTheIdleOnes) {
+  make();
+  preload("alice", 300);
+  host_->set_fragmented(450);  // 250 of the 700 that count as free
+  load("bob", 400);
+  EXPECT_THAT(there(), ElementsAre("bob"));
+  EXPECT_THAT(events(EventType::kAutoCleanup).at(0).cause, HasSubstr("no room for bob"));
+  const auto refused = caught([&] { load("carol", 300); });
+  EXPECT_EQ(refused.code, ErrorCode::kResourceExhausted) << "nothing is idle";
+  EXPECT_EQ(gpu_->memory().at(0).totals.used(), 400U);
+  EXPECT_EQ(host_->live_bytes(), 400U);
+  host_->set_fragmented(0);
+  load("carol", 300);
+  EXPECT_THAT(there(), ElementsAre("bob", "carol"));
+}
+
 TEST_F(ManagerMemoryTest, OtherProgramsMakeIdleOnesGo) {
   make();
   preload("alice", 300);

@@ -80,6 +80,16 @@ TEST_F(RecoveryExecutorTest, OutOfMemoryDegradesThenGoesToTheCpuAtFullQuality) {
   EXPECT_THAT(attempts_, ElementsAre("cuda:0/0", "cuda:0/1", "cuda:0/2", "cpu/0"));
 }
 
+TEST_F(RecoveryExecutorTest, MemoryThatWasFreedIsTriedOncePerDeviceBeforeLessIs) {
+  auto task = operation(std::vector<ErrorCode>(5, ErrorCode::kResourceExhausted));
+  task.fallbacks = {kCpu};
+  task.can_degrade = [](int degradation) { return degradation <= 1; };
+  bool is_freed = true;
+  task.relieved = [&](const RecoverableOperation::Attempt&) { return std::exchange(is_freed, false); };
+  EXPECT_EQ(error_of(task).code(), ErrorCode::kResourceExhausted);
+  EXPECT_THAT(attempts_, ElementsAre("cuda:0/0", "cuda:0/0", "cuda:0/1", "cpu/0", "cpu/1"));
+}
+
 TEST_F(RecoveryExecutorTest, RestartsAComponentOnceThenSaysWhatWasTried) {
   auto task = operation(std::vector<ErrorCode>(10, ErrorCode::kInternal));
   int restarts = 0;

@@ -147,12 +147,14 @@ class FakeSpeech final : public models::SynthesisModel {
   models::index_tts::Description description_;
 };
 
-class FakeLibrary final : public models::Library {
+class FakeLibrary : public models::Library {
  public:
   std::string torch_version() const override { return "fake"; }
   int cuda_device_count() const override { return 3; }
   void set_threads(int) const override {}
-  std::uint64_t held_device_bytes(int index) const override { return 1000 + index; }
+  models::DeviceHeap device_heap(int index) const override {
+    return {900, static_cast<std::uint64_t>(1000 + index), 50};
+  }
   void release_device_memory() const override {}
   // A run on a GPU that throws leaves it broken.
   bool is_device_broken(int) const override { return true; }

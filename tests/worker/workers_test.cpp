@@ -79,7 +79,7 @@ TEST_F(WorkersTest, NothingIsStartedBeforeItIsNeeded) {
   EXPECT_EQ(model->components().size(), 4U);
   EXPECT_EQ(model->stages().size(), 2U);
   EXPECT_TRUE(workers.connections().empty());
-  EXPECT_EQ(library.held_device_bytes(0), 0U);
+  EXPECT_EQ(library.device_heap(0), models::DeviceHeap());
   library.release_device_memory();
   EXPECT_TRUE(workers.connections().empty());
 }
@@ -274,8 +274,8 @@ TEST_F(WorkersTest, AStoppedWorkerIsEndedAllTheSame) {
 TEST_F(WorkersTest, TheLibraryAnswersThroughAWorker) {
   EXPECT_EQ(library.torch_version(), "fake");
   EXPECT_EQ(library.cuda_device_count(), 3);
-  EXPECT_EQ(library.held_device_bytes(0), 1000U);
-  EXPECT_EQ(library.held_device_bytes(1), 0U);  // no worker there
+  EXPECT_EQ(library.device_heap(0), (models::DeviceHeap{900, 1000, 50}));
+  EXPECT_EQ(library.device_heap(1), models::DeviceHeap());  // no worker there
 }
 
 TEST_F(WorkersTest, AModelWhoseFilesWereChangedIsNotMistaken) {

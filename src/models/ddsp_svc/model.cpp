@@ -15,6 +15,7 @@
 #include "models/ddsp_svc/workspace.h"
 #include "models/loaded_network.h"
 #include "models/workspace_report.h"
+#include "nn/device_stream.h"
 #include "nn/guard.h"
 
 namespace greenroom::models::ddsp_svc {
@@ -135,10 +136,11 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
   const auto torch_device = nn::to_torch(device);
   auto analysis = analyse(input, description_.config, description_.generation, options);
   check_cancelled(control);
-  nn::run_guarded("pitch", [&] {
+  nn::run_guarded("pitch", device, [&] {
     const auto started = std::chrono::steady_clock::now();
     const core::WorkspaceNeed need = pitch_need(description_, input.seconds());
     const auto stage = access.pin(kPitchStage, need);
+    const nn::DeviceStream stream(device);  // ends before the weights may be freed
     const nn::WorkspaceMeasurement workspace(device);
     analysis.f0 = analyse_pitch(network_of<PitchNet>(*stage, kPitch), torch_device, input,
                                 description_.config, description_.generation, options, [&](double done) {
@@ -155,10 +157,11 @@ ConvertResult Model::convert(core::StageAccess& access, base::DeviceId device, c
   for (const auto& segment : analysis.segments) {
     longest = std::max(longest, audio::frame_count(segment.end_sample - segment.first_sample, analysis.hop));
   }
-  nn::run_guarded("convert", [&] {
+  nn::run_guarded("convert", device, [&] {
     const double seconds = static_cast<double>(longest) * analysis.hop / input.sample_rate;
     const core::WorkspaceNeed need = convert_need(description_, longest, seconds);
     const auto stage = access.pin(kConvertStage, need);
+    const nn::DeviceStream stream(device);  // ends before the weights may be freed
     const nn::WorkspaceMeasurement workspace(device);
     convert_segments(*stage, torch_device, input, analysis, options, control, clock, result);
     result.peak_workspace_bytes =

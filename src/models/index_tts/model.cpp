@@ -36,7 +36,7 @@ constexpr std::size_t kSideBySide = 4;
 
 SpeechScale read_scale(const Description& description) {
   std::optional<SpeechScale> scale;
-  nn::run_guarded("speech statistics", [&] {
+  nn::run_guarded("speech statistics", base::DeviceId{}, [&] {
     scale.emplace(nn::Weights(checkpoint::Checkpoint::open(description.speech_statistics), base::DeviceId{}));
   });
   return *scale;
@@ -170,7 +170,7 @@ SpeakResult Model::speak(core::StageAccess& access, base::DeviceId device, const
   synthesis.set_progress(0, kReferenceShare);
   VoiceFeatures voice;
   torch::Tensor emotion;
-  nn::run_guarded("reference", [&] {
+  nn::run_guarded("reference", device, [&] {
     voice = voice_features(synthesis, request.voice, result.voice_was_known);
     emotion = emotion_of(synthesis, request, options, voice);
   });

@@ -24,6 +24,7 @@
 #include "models/index_tts/text/emotion.h"
 #include "models/index_tts/workspace.h"
 #include "models/workspace_report.h"
+#include "nn/device_stream.h"
 #include "nn/guard.h"
 #include "nn/weight_block.h"
 
@@ -98,8 +99,9 @@ void Synthesis::run_stage(StageIndex stage, const char* name, const core::Worksp
                           const std::function<void(core::PinnedStage&)>& body) {
   tell(0);
   const auto started = std::chrono::steady_clock::now();
-  nn::run_guarded(name, [&] {
+  nn::run_guarded(name, device_id_, [&] {
     const auto pinned = access_.pin(stage, need);
+    const nn::DeviceStream stream(device_id_);  // ends before the weights may be freed
     const nn::WorkspaceMeasurement workspace(device_id_);
     body(*pinned);
     peak_workspace_ = std::max(peak_workspace_, tell_workspace(name, need, workspace, *pinned));

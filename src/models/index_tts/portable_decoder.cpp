@@ -22,7 +22,9 @@ PortableDecoder::PortableDecoder(const Gpt& gpt, const DecodePlan& plan)
   }
   paths_ = torch::full({rows_, places}, -std::numeric_limits<double>::infinity(), options);
   next_paths_ = torch::empty_like(paths_);
-  logits_ = torch::zeros({rows_, gpt.code_space().codes}, torch::kFloat32);
+  // Page-locked on the way from a GPU: copied at once, every step.
+  logits_ = torch::zeros({rows_, gpt.code_space().codes},
+                         torch::TensorOptions().dtype(torch::kFloat32).pinned_memory(paths_.is_cuda()));
 }
 
 std::span<float> PortableDecoder::logits(int segment) {
