@@ -24,6 +24,7 @@ ALLOWED = {
 # A foreign header, and the only places that may include it.
 HOMES = {
     r"(torch|ATen|c10)/": ("nn/", "models/"),
+    r"(cuda_runtime_api\.h|cuda\.h|c10/cuda/|ATen/cuda/)": ("nn/cuda_",),
     r"httplib\.h": ("server/http_audio", "server/http_client", "server/webhook"),
     r"dlfcn\.h": ("devices/nvml", "app/model_library"),
     r"nlohmann/": ("base/json",),

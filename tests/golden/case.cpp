@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -94,6 +95,18 @@ base::Json Case::json(const std::string& file) const {
   return base::parse_json(read_text(folder_ / file), (folder_ / file).string());
 }
 
+base::DeviceId device() {
+  const char* named = std::getenv("GREENROOM_GOLDEN_DEVICE");
+  if (named == nullptr || *named == 0) return {};
+  if (const auto parsed = base::parse_device_id(named)) return *parsed;
+  throw base::Error(base::ErrorCode::kInvalidArgument,
+                    std::string("GREENROOM_GOLDEN_DEVICE=") + named + ": no such device");
+}
+
+nn::Weights Case::device_weights(const std::string& file) const {
+  return {checkpoint::Checkpoint::open(folder_ / file), device()};
+}
+
 nn::Weights Case::weights(const std::string& file) const {
   return {checkpoint::Checkpoint::open(folder_ / file), base::DeviceId{}};
 }
@@ -101,8 +114,8 @@ nn::Weights Case::weights(const std::string& file) const {
 void Case::compare(const std::string& quantity, const torch::Tensor& ours, const torch::Tensor& theirs,
                    double limit) {
   Row row{name_, quantity, std::numeric_limits<double>::infinity(), limit};
-  const auto a = ours.to(torch::kFloat64).squeeze();
-  const auto b = theirs.to(torch::kFloat64).squeeze();
+  const auto a = ours.to(torch::kCPU, torch::kFloat64).squeeze();
+  const auto b = theirs.to(torch::kCPU, torch::kFloat64).squeeze();
   if (a.sizes() == b.sizes() && a.numel() > 0) {
     const double scale = b.abs().max().item<double>();
     const double difference = (a - b).abs().max().item<double>();

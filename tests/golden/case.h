@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/device_id.h"
 #include "base/json.h"
 #include "checkpoint/checkpoint.h"
 #include "nn/noise.h"
@@ -24,6 +25,10 @@ namespace greenroom::golden {
 inline constexpr double kNetworkLimit = 1e-4;
 inline constexpr double kWaveLimit = 1e-3;
 inline constexpr double kConversionLimit = 5e-3;
+
+// Where whole conversions and speech are computed: GREENROOM_GOLDEN_DEVICE, or the CPU. On a GPU only those
+// cases run; their limits are the same, and libtorch is told not to round to TF32.
+base::DeviceId device();
 
 struct Row {
   std::string name;      // of the case
@@ -60,7 +65,8 @@ class Case {
   // io.safetensors. Throws base::Error(kNotFound) for a case without one.
   const Arrays& io() const;
   base::Json json(const std::string& file) const;
-  nn::Weights weights(const std::string& file = "weights.pt") const;
+  nn::Weights weights(const std::string& file = "weights.pt") const;  // on the CPU
+  nn::Weights device_weights(const std::string& file = "weights.pt") const;
 
   // Compares with the array `reference` of io().
   void check(const std::string& reference, const torch::Tensor& ours, double limit);

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "case.h"
 #include "models/ddsp_svc/pipeline.h"
+#include "nn/weight_block.h"
 
 namespace greenroom::golden {
 namespace {
@@ -420,7 +421,8 @@ void check_segments(Case& golden, const Networks& networks, const audio::Buffer&
       const auto path = golden.folder() / fmt::format("noise_{}_{}.safetensors", file, i);
       if (std::filesystem::exists(path)) noise.add(draw, Arrays(path).tensor("v"));
     }
-    const auto output = convert_segment(networks, torch::kCPU, input, analysis, i, resolved, noise, clock);
+    const auto output =
+        convert_segment(networks, nn::to_torch(device()), input, analysis, i, resolved, noise, clock);
     const auto compare = [&](const char* quantity, const torch::Tensor& ours, double limit) {
       const auto name = fmt::format("{}_{}", quantity, i);
       const auto theirs = segments.tensor(name).squeeze();
@@ -447,12 +449,12 @@ void run_conversion(Case& golden) {
   std::vector<Row> unused;
   const Case hubert(shared / "hubert_contentvec", unused);
   const Case rmvpe(shared / "rmvpe", unused);
-  const auto weights = golden.weights();
+  const auto weights = golden.device_weights();
   const Generation generation = detect_generation(weights.file(), config);
   const Voice voice(weights, generation, config);
-  const Vocoder vocoder(golden.weights("vocoder.pt"), vocoder_config,
+  const Vocoder vocoder(golden.device_weights("vocoder.pt"), vocoder_config,
                         config.vocoder_type == "nsf-hifigan-log10");
-  const ContentEncoder encoder(hubert.weights(), units_kind(config.encoder),
+  const ContentEncoder encoder(hubert.device_weights(), units_kind(config.encoder),
                                hubert.meta().at("config").at("heads").get<int>());
 
   audio::Buffer input;
@@ -462,7 +464,8 @@ void run_conversion(Case& golden) {
   const auto resolved =
       resolve_options(options, config, vocoder_config, generation, voice.speakers(), voice.shifts_formants());
   auto analysis = analyse(input, config, generation, options);
-  analysis.f0 = analyse_pitch(PitchNet(rmvpe.weights()), torch::kCPU, input, config, generation, options);
+  analysis.f0 = analyse_pitch(PitchNet(rmvpe.device_weights()), nn::to_torch(device()), input, config,
+                              generation, options);
   golden.check("f0", analysis.f0, kNetworkLimit);
   golden.check("volume", analysis.volume, kNetworkLimit);
   golden.check_equal("segments", {static_cast<std::int64_t>(analysis.segments.size())},

@@ -34,7 +34,7 @@ class DirectAccess final : public core::StageAccess {
   std::unique_ptr<core::PinnedStage> pin(std::size_t stage, const core::WorkspaceNeed&) override {
     for (const std::size_t index : description_.stages.at(stage).components) {
       auto& component = components_[index];
-      if (!component) component = load_component(description_, index, base::DeviceId{}, {});
+      if (!component) component = load_component(description_, index, device(), {});
     }
     return std::make_unique<Stage>(components_);
   }
@@ -137,7 +137,7 @@ void run_one(Case& golden, Setting& setting, const std::string& name, const base
   const Arrays arrays(golden.folder() / fmt::format("run_{}.safetensors", name));
   const auto options = options_of(run, golden.meta());
   const models::RunControl control;
-  Synthesis synthesis(setting.description, setting.access, base::DeviceId{}, options, control);
+  Synthesis synthesis(setting.description, setting.access, device(), options, control);
   const auto plan = plan_text(run.at("kwargs").at("text").get<std::string>(), options, setting.description,
                               setting.tokenizer, setting.normalizer);
   const auto emotion = emotion_of(setting, synthesis, run.at("kwargs"), options.emotion_weight, voice);
@@ -180,7 +180,7 @@ void run_e2e(Case& golden) {
   Setting setting(golden.folder());
   const models::SpeakOptions options;
   const models::RunControl control;
-  Synthesis synthesis(setting.description, setting.access, base::DeviceId{}, options, control);
+  Synthesis synthesis(setting.description, setting.access, device(), options, control);
   const audio::Buffer recording{setting.reference.floats("spk_audio_22k"), 22050};
   const auto voice = synthesis.encode_voice(recording, setting.scale);
   golden.compare("style", voice.style, setting.reference.tensor("style"), kNetworkLimit);
