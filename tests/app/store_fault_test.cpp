@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "app/event_history.h"
+#include "app/failing_files.h"
 #include "app/state_store.h"
 #include "base/error.h"
-#include "app/failing_files.h"
 #include "support/temp_dir.h"
 
 namespace greenroom::app {
