@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <optional>
 #include <sstream>
 
 #include "app/engine.h"
@@ -65,11 +66,20 @@ models::SpeakRequest make_request(const SpeakArguments& arguments) {
   return request;
 }
 
-double seconds_of(const models::SpeakResult& result, const std::string& stage) {
-  for (const auto& time : result.stage_times) {
-    if (time.stage == stage) return time.seconds;
+// Speech tokens that a stage dealt with in a second; nullopt: it deals with none.
+std::optional<double> tokens_per_second(const models::SpeakResult& result, const models::StageTime& stage) {
+  if (stage.stage == "reference" || stage.stage == "emotion_text" || stage.seconds <= 0) return std::nullopt;
+  return static_cast<double>(result.speech_tokens) / stage.seconds;
+}
+
+// "generation 31.2, latents 204.1, flow 12.0, vocoder 40.5"
+std::string rates_of(const models::SpeakResult& result) {
+  std::string text;
+  for (const auto& stage : result.stage_times) {
+    if (const auto rate = tokens_per_second(result, stage))
+      text += fmt::format("{}{} {:.1f}", text.empty() ? "" : ", ", stage.stage, *rate);
   }
-  return 0;
+  return text;
 }
 
 void print_timings(const models::SpeakResult& result) {
@@ -77,9 +87,7 @@ void print_timings(const models::SpeakResult& result) {
   for (const auto& stage : result.stage_times) {
     fmt::print("  {:<12} {:8.3f} s  real-time factor {:.3f}", stage.stage, stage.seconds,
                stage.seconds / seconds);
-    const bool has_tokens = stage.stage != "reference" && stage.stage != "emotion_text" && stage.seconds > 0;
-    if (has_tokens)
-      fmt::print("  {:.1f} tokens/s", static_cast<double>(result.speech_tokens) / stage.seconds);
+    if (const auto rate = tokens_per_second(result, stage)) fmt::print("  {:.1f} tokens/s", *rate);
     fmt::print("\n");
   }
 }
@@ -150,15 +158,12 @@ int run_speak(const app::Config& config, const SpeakArguments& arguments) {
   audio::write_file(arguments.output, result.audio);
   for (const auto& notice : result.notices) fmt::print(stderr, "greenroom: {}\n", notice);
 
-  const double generation = seconds_of(result, "generation");
   const std::uint64_t resident = resident_bytes(engine);
   fmt::print(
-      "{}: {:.2f} s of audio in {:.2f} s (real-time factor {:.2f}), {} segments, {} speech tokens at {:.1f} "
-      "tokens/s, "
-      "{}; peak memory {}: {} of weights, {} of workspace\n",
+      "{}: {:.2f} s of audio in {:.2f} s (real-time factor {:.2f}), {} segments, {} speech tokens "
+      "(tokens/s: {}), {}; peak memory {}: {} of weights, {} of workspace\n",
       arguments.output.string(), result.audio.seconds(), elapsed, elapsed / result.audio.seconds(),
-      result.segments, result.speech_tokens,
-      generation > 0 ? static_cast<double>(result.speech_tokens) / generation : 0,
+      result.segments, result.speech_tokens, rates_of(result),
       result.voice_was_known ? "a known voice" : "a new voice",
       base::format_bytes(resident + result.peak_workspace_bytes), base::format_bytes(resident),
       base::format_bytes(result.peak_workspace_bytes));
