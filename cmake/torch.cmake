@@ -92,6 +92,7 @@ endif()
 if(GREENROOM_HAVE_TORCH)
   add_library(greenroom_torch INTERFACE)
   target_include_directories(greenroom_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-  target_link_libraries(greenroom_torch INTERFACE ${TORCH_LIBRARIES} Threads::Threads)
+  # The C++ library first: PyTorch 2.11's libtorch.so exports a std::filesystem of its own, which does not work in others.
+  target_link_libraries(greenroom_torch INTERFACE stdc++ ${TORCH_LIBRARIES} Threads::Threads)
 endif()
 message(STATUS "libtorch: ${_torch_choice} (${GREENROOM_HAVE_TORCH})")
