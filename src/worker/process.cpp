@@ -127,6 +127,7 @@ void Process::spawn(base::DeviceId device, const Launch& launch, int channel) {
   arguments.insert(arguments.begin(), "greenroom");
   arguments.insert(arguments.end(), {"--device", base::to_string(device)});
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (auto& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   const SpawnSettings settings(channel);
@@ -138,7 +139,7 @@ void Process::spawn(base::DeviceId device, const Launch& launch, int channel) {
                           launch.program.string(), std::strerror(error)));
 }
 
-void Process::listen(OnDeath on_death) {
+void Process::listen(const OnDeath& on_death) {
   connection_->receive_all();
   // Whatever made it close its end: without it the process is of no use.
   kill();

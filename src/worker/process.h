@@ -45,7 +45,7 @@ class Process {
 
  private:
   void spawn(base::DeviceId device, const Launch& launch, int channel);
-  void listen(OnDeath on_death) EXCLUDES_LOCK(mutex_);
+  void listen(const OnDeath& on_death) EXCLUDES_LOCK(mutex_);
   std::string reap() EXCLUDES_LOCK(mutex_);
   void kill() EXCLUDES_LOCK(mutex_);
 

@@ -159,7 +159,7 @@ class RemoteModel {
 
   // Runs one inference, whose stages are pinned through `access`. `on_word` gets what is neither about stages
   // nor the end. Returns the last message.
-  Message run(const char* what, DeviceId device, Json body, std::vector<FileDescriptor> files,
+  Message run(const char* what, DeviceId device, const Json& body, std::vector<FileDescriptor> files,
               core::StageAccess& access, const std::shared_ptr<const std::atomic<bool>>& cancelled,
               const std::function<void(const Message&)>& on_word) const;
 
@@ -267,8 +267,9 @@ class Pins {
   std::map<std::uint64_t, std::unique_ptr<core::PinnedStage>> pins_;
 };
 
-Message RemoteModel::run(const char* what, DeviceId device, Json body, std::vector<FileDescriptor> files,
-                         core::StageAccess& access, const std::shared_ptr<const std::atomic<bool>>& cancelled,
+Message RemoteModel::run(const char* what, DeviceId device, const Json& body,
+                         std::vector<FileDescriptor> files, core::StageAccess& access,
+                         const std::shared_ptr<const std::atomic<bool>>& cancelled,
                          const std::function<void(const Message&)>& on_word) const {
   const auto connection = workers_.connect(device);
   Json asked = request(what, device);
@@ -391,7 +392,7 @@ RemoteLibrary::About RemoteLibrary::about() const {
   Call call = connection->call({{key::kDo, act::kAbout}});
   const Message answer = call.next();
   is_last(call, answer);
-  const About about{get<std::string>(answer.body, key::kTorch), get<int>(answer.body, key::kGpus)};
+  About about{get<std::string>(answer.body, key::kTorch), get<int>(answer.body, key::kGpus)};
   base::MutexLock lock(mutex_);
   about_ = about;
   return about;
