@@ -3,6 +3,8 @@
 #include <spdlog/fmt/fmt.h>
 #include <sqlite3.h>
 
+#include <chrono>
+
 #include "base/error.h"
 
 namespace greenroom::app {
@@ -42,13 +44,28 @@ Database::Database(const std::filesystem::path& file, Durability durability) : f
   try {
     check(code, "cannot be opened");
     check(::sqlite3_busy_timeout(connection_, kBusyTimeoutMs), "cannot be opened");
-    run("PRAGMA journal_mode = WAL");
+    use_wal();
     run(durability == Durability::kPower ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
     run("PRAGMA trusted_schema = OFF");
   } catch (...) {
     ::sqlite3_close_v2(connection_);
     throw;
   }
+}
+
+// The first to do so needs the file for itself, and there SQLite does not wait for others that are opening
+// it.
+void Database::use_wal() {
+  constexpr int kPauseMs = 5;
+  constexpr const char* kSql = "PRAGMA journal_mode = WAL";
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(kBusyTimeoutMs);
+  int code = SQLITE_OK;
+  for (;;) {
+    code = ::sqlite3_exec(connection_, kSql, nullptr, nullptr, nullptr);
+    if ((code & 0xff) != SQLITE_BUSY || std::chrono::steady_clock::now() >= end) break;
+    ::sqlite3_sleep(kPauseMs);
+  }
+  check(code, fmt::format("cannot run \"{}\"", kSql));
 }
 
 Database::~Database() {

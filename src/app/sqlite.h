@@ -41,6 +41,7 @@ class Database {
 
  private:
   friend class Statement;
+  void use_wal();
   [[noreturn]] void fail(int code, const std::string& doing) const;
   void check(int code, const std::string& doing) const;
 

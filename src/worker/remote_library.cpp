@@ -355,9 +355,8 @@ class RemoteSpeech final : public models::SynthesisModel {
       body[key::kEmotionRate] = request.emotion_audio->sample_rate;
       files.push_back(share_samples(*request.emotion_audio));
     }
-    const Message last =
-        remote_.run(act::kSpeak, device, std::move(body), std::move(files), access, control.cancelled,
-                    [&](const Message& message) { hear(message, control); });
+    const Message last = remote_.run(act::kSpeak, device, body, std::move(files), access, control.cancelled,
+                                     [&](const Message& message) { hear(message, control); });
     auto result = speak_result_from(last.body.at(key::kResult));
     result.audio = read_samples(file_of(last, 0), result.audio.sample_rate);
     return result;

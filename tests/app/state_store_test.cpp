@@ -8,6 +8,7 @@
 
 #include <array>
 #include <fstream>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -258,6 +259,21 @@ TEST(StateStore, KillNineLosesNothingThatWasAcknowledged) {
   EXPECT_GT(done, kKills);
 }
 
+// As when a command and the daemon begin at the same time, for the first time.
+TEST(StateStore, ManyOpenANewFileAtOnce) {
+  for (int turn = 0; turn < 20; ++turn) {
+    const test::TempDir dir;
+    std::vector<std::future<void>> opened;
+    for (int i = 0; i < 8; ++i) {
+      opened.push_back(std::async(std::launch::async, [&, i] {
+        StateStore(dir / "state.db").put(StateStore::Kind::kSetting, std::to_string(i), "1");
+      }));
+    }
+    for (auto& one : opened) EXPECT_NO_THROW(one.get());
+    EXPECT_EQ(StateStore(dir / "state.db").all(StateStore::Kind::kSetting).size(), 8U);
+  }
+}
+
 TEST(StateStore, TwoThatUpdateOneDocumentLoseNothing) {
   const test::TempDir dir;
   constexpr int kEach = 50;
@@ -268,9 +284,9 @@ TEST(StateStore, TwoThatUpdateOneDocumentLoseNothing) {
                    [](const auto& old) { return std::to_string((old ? std::stoi(*old) : 0) + 1); });
     }
   };
-  std::thread other(count);
+  auto other = std::async(std::launch::async, count);
   count();
-  other.join();
+  other.get();
   StateStore store(dir / "state.db");
   EXPECT_EQ(store.get(StateStore::Kind::kLearntCost, "sum"), std::to_string(2 * kEach));
   EXPECT_THROW(store.update(StateStore::Kind::kLearntCost, "sum",
