@@ -11,8 +11,9 @@ using base::Error;
 using base::ErrorCode;
 
 void check_owner(Database& database, const Schema& schema) {
-  const auto application = database.number("PRAGMA application_id");
+  // In this order: another process may be making it, tables and number in one transaction.
   const bool empty = database.number("SELECT count(*) FROM sqlite_master") == 0;
+  const auto application = database.number("PRAGMA application_id");
   if (application == schema.application_id || (application == 0 && empty)) return;
   throw Error(
       ErrorCode::kFailedPrecondition,
