@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "cli/answer_text.h"
 #include "cli/by_daemon.h"
 #include "cli/commands.h"
 #include "cli/why.h"
@@ -21,10 +22,6 @@ using server::encode_part;
 
 void print_json(const Json& json) {
   fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace));
-}
-
-std::string text_of(const Json& json, const char* name) {
-  return json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : "";
 }
 
 std::string duration_of(double seconds) {
@@ -58,8 +55,7 @@ void print_models(const Json& models) {
 }
 
 bool is_registered(const Json& models, const std::string& id) {
-  return std::any_of(models.begin(), models.end(),
-                     [&](const Json& model) { return text_of(model, "id") == id; });
+  return std::any_of(models.begin(), models.end(), [&](const Json& model) { return model.at("id") == id; });
 }
 
 int ps(ApiClient& api, const DaemonArguments& arguments) {
@@ -194,13 +190,7 @@ class EventPrinter {
   }
 
   static void print_event(const Json& data) {
-    std::string line = fmt::format("{:<18} {}", text_of(data, "type"), text_of(data, "model_id"));
-    for (const char* name : {"component", "cause", "message"}) {
-      if (const auto text = text_of(data, name); !text.empty()) line += "  " + text;
-    }
-    const auto bytes = data.value("bytes", std::uint64_t{0});
-    if (bytes > 0) line += "  " + base::format_bytes(bytes);
-    fmt::print("{}\n", line);
+    fmt::print("{:<18} {}{}\n", text_of(data, "type"), text_of(data, "model_id"), event_details(data));
   }
 
   const bool json_;

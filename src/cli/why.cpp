@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "cli/answer_text.h"
 #include "cli/words.h"
 
 namespace greenroom::cli {
@@ -23,11 +24,6 @@ constexpr std::array kTelling = {"load_failed", "unload_completed", "auto_cleanu
                                  "evicted",     "demoted",          "memory_missing",
                                  "worker_lost", "recovery",         "hold_expired"};
 
-std::string text_of(const Json& json, const char* name) {
-  const auto found = json.find(name);
-  return found != json.end() && found->is_string() ? harmless(found->get_ref<const std::string&>()) : "";
-}
-
 std::uint64_t bytes_of(const Json& json, const char* name) {
   return json.value(name, std::uint64_t{0});
 }
@@ -39,12 +35,7 @@ std::string time_of(const Json& json) {
 }
 
 std::string event_line(const Json& event) {
-  std::string line = fmt::format("  {}  {:<16}", time_of(event), text_of(event, "type"));
-  for (const char* name : {"component", "cause", "message"}) {
-    if (const auto text = text_of(event, name); !text.empty()) line += "  " + text;
-  }
-  if (const auto bytes = bytes_of(event, "bytes"); bytes > 0) line += "  " + base::format_bytes(bytes);
-  return line + "\n";
+  return fmt::format("  {}  {:<16}{}\n", time_of(event), text_of(event, "type"), event_details(event));
 }
 
 std::string candidate_text(const Json& candidate) {
