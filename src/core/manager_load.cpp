@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/current_error.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "core/manager.h"
@@ -22,17 +23,8 @@ using base::MutexLock;
 // What is being thrown right now, as a value. REQUIRES: called from a catch block.
 Failure current_failure() noexcept {
   try {
-    try {
-      throw;
-    } catch (const Error& error) {
-      return {error.code(), error.what()};
-    } catch (const std::bad_alloc&) {
-      return {ErrorCode::kResourceExhausted, "out of host memory"};
-    } catch (const std::exception& error) {
-      return {ErrorCode::kInternal, error.what()};
-    } catch (...) {
-      return {ErrorCode::kInternal, "unknown exception"};
-    }
+    const Error error = base::current_error();
+    return {error.code(), error.what()};
   } catch (const std::bad_alloc&) {  // not even for the message
     return {ErrorCode::kResourceExhausted, std::string(kNoMemory)};
   }

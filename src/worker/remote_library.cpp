@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/current_error.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "worker/recipe.h"
@@ -251,7 +252,7 @@ class Pins {
       pins_[get<std::uint64_t>(body, key::kPin)] = std::move(pinned);
       call_.send({{key::kDo, act::kPinned}, {key::kParts, handles}});
     } catch (const std::exception&) {
-      call_.send({{key::kDo, act::kRefused}, {key::kError, to_tree(current_error())}});
+      call_.send({{key::kDo, act::kRefused}, {key::kError, to_tree(base::current_error())}});
     }
   }
 

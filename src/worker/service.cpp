@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/current_error.h"
 #include "base/error.h"
 #include "base/heap.h"
 #include "base/heap_keeper.h"
@@ -279,7 +280,7 @@ class Service {
       try {
         answer(act, exchange, message);
       } catch (const std::exception&) {
-        const Error error = current_error();
+        const Error error = base::current_error();
         end_if_broken(error);
         exchange.say(word::kError, {{key::kError, to_tree(error)}});
       }

@@ -1,7 +1,6 @@
 #include "worker/wire.h"
 
 #include <array>
-#include <new>
 #include <vector>
 
 namespace greenroom::worker {
@@ -160,20 +159,6 @@ Error error_from(const Json& tree) {
     retry_after = std::chrono::milliseconds(get<std::int64_t>(tree, "retry_after_ms"));
   }
   return {code, get<std::string>(tree, "message"), retry_after};
-}
-
-Error current_error() {
-  try {
-    throw;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return {ErrorCode::kResourceExhausted, "out of host memory"};
-  } catch (const std::exception& error) {
-    return {ErrorCode::kInternal, error.what()};
-  } catch (...) {
-    return {ErrorCode::kInternal, "unknown exception"};
-  }
 }
 
 base::DeviceId device_from(const Json& tree) {

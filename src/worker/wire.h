@@ -111,8 +111,6 @@ T get(const base::Json& tree, const char* name) {
 
 base::Json to_tree(const base::Error& error);
 base::Error error_from(const base::Json& tree);
-// What is being thrown right now. REQUIRES: called from a catch block.
-base::Error current_error();
 
 // Throws base::Error(kDataLoss).
 base::DeviceId device_from(const base::Json& tree);
