@@ -8,11 +8,12 @@ namespace greenroom::app {
 
 namespace fs = std::filesystem;
 
-// All releases of IndexTTS (1.5, 2, 2.5) name their language model so, and nothing else does.
+// All releases of IndexTTS (1.5, 2, 2.5) name their language model gpt.pth, and nothing else does. Where that
+// is what is missing, the acoustic model of 2 and 2.5 tells.
 bool is_index_tts(const fs::path& path) {
   std::error_code ignored;
   const fs::path folder = fs::is_directory(path, ignored) ? path : fs::absolute(path, ignored).parent_path();
-  return fs::exists(folder / "gpt.pth", ignored);
+  return fs::exists(folder / "gpt.pth", ignored) || fs::exists(folder / "s2mel.pth", ignored);
 }
 
 bool is_voice(const fs::path& path) {
@@ -25,9 +26,7 @@ bool is_voice(const fs::path& path) {
 
 std::vector<models::ModelFile> locate_files(const fs::path& path, const fs::path& pretrain_dir,
                                             const std::vector<fs::path>& search) {
-  // Also one whose gpt.pth is what is missing.
-  std::error_code ignored;
-  if (is_index_tts(path) || fs::exists(path / "s2mel.pth", ignored)) {
+  if (is_index_tts(path)) {
     models::index_tts::DescribeOptions options;
     options.search = search;
     return models::index_tts::locate_files(path, options);

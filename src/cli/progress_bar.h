@@ -1,4 +1,4 @@
-// A progress bar on standard error, and nothing when that is no terminal.
+// A progress bar on standard error, no wider than the terminal, and nothing when that is no terminal.
 #pragma once
 
 #include <string>

@@ -145,6 +145,9 @@ TEST_F(Speak, NamesAMissingFile) {
   fs::copy(demo_models() / "index_tts", model, fs::copy_options::recursive);
   fs::remove(model / "s2mel.pth");
   expect_refusal(speak({"--text", "Hi"}, kRecording, model.string()), "s2mel.pth");
+  fs::copy(demo_models() / "index_tts" / "s2mel.pth", model);
+  fs::remove(model / "gpt.pth");
+  expect_refusal(speak({"--text", "Hi"}, kRecording, model.string()), "gpt.pth");
   expect_refusal(speak({"--text", "Hi"}, (dir_ / "none.wav").string()), "none.wav");
   expect_refusal(speak({"--text", "Hi"}, kRecording, (dir_ / "nowhere").string()), "nowhere");
 }
