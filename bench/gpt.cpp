@@ -1,10 +1,11 @@
 // IndexTTS-2's GPT at its real dimensions with random weights: codes per second, where a step's time goes,
 // and how far it is from what memory allows. See docs/benchmarks.md.
 //
-//   greenroom_gpt_bench [CODES [LAYERS [THREADS]]]
+//   greenroom_gpt_bench [CODES [LAYERS [THREADS [DEVICE]]]]
 //
-// With one thread the figures are processor time, so that a machine that others use can be measured too; run
-// it with OPENBLAS_NUM_THREADS=1 then.
+// On a GPU, in float16: a step launched kernel by kernel, and the same as a CUDA graph. With one thread the
+// figures are processor time, so that a machine that others use can be measured too; run it with
+// OPENBLAS_NUM_THREADS=1 then.
 #include "models/index_tts/gpt.h"
 
 #include <ATen/Parallel.h>
@@ -12,6 +13,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
@@ -23,8 +25,10 @@
 
 #include "models/index_tts/generate.h"
 #include "models/index_tts/gpt_workspace.h"
+#include "nn/device_stream.h"
 #include "nn/guard.h"
 #include "nn/row_kernels.h"
+#include "nn/workspace_measurement.h"
 #include "support/memory_weights.h"
 
 namespace greenroom::models::index_tts {
@@ -36,8 +40,10 @@ constexpr std::int64_t kCodes = 8194;
 constexpr std::int64_t kTextTokens = 12001;
 constexpr std::int64_t kText = 60;  // tokens of the segment
 
+bool measures_processor_time = false;
+
 double seconds_now() {
-  if (at::get_num_threads() == 1) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+  if (measures_processor_time) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
@@ -130,15 +136,27 @@ struct Speed {
   double seconds_per_step = 0;  // the median
   double search_seconds = 0;    // per step
   std::uint64_t peak_bytes = 0;
+  std::vector<std::int64_t> codes;  // that were chosen
 };
+
+base::DeviceId device_of(const Gpt& gpt) {
+  const auto device = gpt.mel_embedding().device();
+  if (device.is_cpu()) return {};
+  return {base::DeviceKind::kCuda, device.index()};
+}
+
+const char* name_of(DecoderKind kind) {
+  if (kind == DecoderKind::kRows) return "row kernels";
+  return kind == DecoderKind::kGraph ? "CUDA graph" : "libtorch";
+}
 
 Speed measure(const Gpt& gpt, const torch::Tensor& prefix, int beams, std::int64_t codes, DecoderKind kind) {
   GenerationOptions options;
   options.num_beams = beams;
   options.max_mel_tokens = codes;
   Speed speed;
-  nn::WorkspaceMeter::reset_peak();
-  const auto before = nn::WorkspaceMeter::current_bytes();
+  const nn::DeviceStream stream(device_of(gpt));
+  const nn::WorkspaceMeasurement workspace(device_of(gpt));
   SeededPicker picker(1, 0);
   CodeSearch search(options, gpt.code_space(), &picker);
   const auto decoder = make_decoder(gpt, {1, beams, prefix.size(1), codes - 1}, kind);
@@ -159,7 +177,8 @@ Speed measure(const Gpt& gpt, const torch::Tensor& prefix, int beams, std::int64
                    searches.end());
   speed.seconds_per_step = steps[steps.size() / 2];
   speed.search_seconds = searches[searches.size() / 2];
-  speed.peak_bytes = nn::WorkspaceMeter::peak_bytes() - before;
+  speed.peak_bytes = workspace.peak_bytes();
+  speed.codes = search.finish().codes;
   return speed;
 }
 
@@ -178,15 +197,23 @@ void report(const Gpt& gpt, std::int64_t codes, std::int64_t layers) {
       layers, at::get_num_threads(), prefix.size(1), codes, bytes / 1e9, floor * 1e3, bytes / floor / 1e9);
   fmt::print("{:<22} {:>9} {:>8} {:>9} {:>9} {:>9} {:>8} {:>8} {:>11}\n", "", "prefix ms", "codes/s",
              "step ms", "products", "rest", "search", "of limit", "workspace");
+  const bool on_cpu = gpt.mel_embedding().device().is_cpu();
+  const auto kinds = on_cpu ? std::array{DecoderKind::kRows, DecoderKind::kPortable}
+                            : std::array{DecoderKind::kPortable, DecoderKind::kGraph};
   for (const int beams : {1, 3}) {
-    for (const auto kind : {DecoderKind::kRows, DecoderKind::kPortable}) {
+    std::vector<std::int64_t> chosen;
+    for (const auto kind : kinds) {
       const auto speed = measure(gpt, prefix, beams, codes, kind);
+      if (!chosen.empty() && speed.codes != chosen)
+        fmt::print("{} chooses other codes than {}\n", name_of(kind), name_of(kinds[0]));
+      chosen = speed.codes;
       const double products =
           kind == DecoderKind::kRows ? best_of(5, [&] { return seconds_of_products(gpt, beams); }) : 0;
-      const auto reserved = generation_workspace_bytes({layers}, {prefix.size(1), codes, beams, 1});
+      GptSizes sizes{.layers = layers};
+      sizes.element_bytes = gpt.mel_embedding().element_size();
+      const auto reserved = generation_workspace_bytes(sizes, {prefix.size(1), codes, beams, 1});
       fmt::print("{:<22} {:>9.0f} {:>8.2f} {:>9.1f} {:>9.1f} {:>9.1f} {:>8.2f} {:>7.0f}% {:>4} of {} MB\n",
-                 fmt::format("{} beam{}, {}", beams, beams > 1 ? "s" : "",
-                             kind == DecoderKind::kRows ? "row kernels" : "libtorch"),
+                 fmt::format("{} beam{}, {}", beams, beams > 1 ? "s" : "", name_of(kind)),
                  speed.prefix_seconds * 1e3, 1 / (speed.seconds_per_step + speed.search_seconds),
                  speed.seconds_per_step * 1e3, products * 1e3, (speed.seconds_per_step - products) * 1e3,
                  speed.search_seconds * 1e3, 100 * floor / speed.seconds_per_step, speed.peak_bytes >> 20,
@@ -194,12 +221,13 @@ void report(const Gpt& gpt, std::int64_t codes, std::int64_t layers) {
     }
   }
   std::vector<std::int64_t> spoken(static_cast<std::size_t>(codes), 7);
-  nn::WorkspaceMeter::reset_peak();
-  const auto before = nn::WorkspaceMeter::current_bytes();
-  const double latents = seconds_of([&] { gpt.latents(speaker, emotion, text, spoken); });
+  const nn::DeviceStream stream(device_of(gpt));
+  const nn::WorkspaceMeasurement workspace(device_of(gpt));
+  const double latents = seconds_of([&] { gpt.latents(speaker, emotion, text, spoken).cpu(); });
+  GptSizes sizes{.layers = layers};
+  sizes.element_bytes = gpt.mel_embedding().element_size();
   fmt::print("\nlatents of {} codes: {:.0f} ms, workspace {} of {} MB\n", codes, latents * 1e3,
-             (nn::WorkspaceMeter::peak_bytes() - before) >> 20,
-             latents_workspace_bytes({layers}, prefix.size(1) + codes + 1) >> 20);
+             workspace.peak_bytes() >> 20, latents_workspace_bytes(sizes, prefix.size(1) + codes + 1) >> 20);
 }
 
 }  // namespace
@@ -210,14 +238,19 @@ int main(int argc, char** argv) {
   const std::int64_t codes = argc > 1 ? std::atoll(argv[1]) : 40;
   const std::int64_t layers = argc > 2 ? std::atoll(argv[2]) : 24;
   const int threads = argc > 3 ? std::atoi(argv[3]) : static_cast<int>(std::thread::hardware_concurrency());
-  if (codes < 2 || codes > 1800 || layers < 1 || threads < 1) {
-    fmt::print(stderr, "usage: greenroom_gpt_bench [CODES [LAYERS [THREADS]]]\n");
+  const auto device = base::parse_device_id(argc > 4 ? argv[4] : "cpu");
+  if (codes < 2 || codes > 1800 || layers < 1 || threads < 1 || !device) {
+    fmt::print(stderr, "usage: greenroom_gpt_bench [CODES [LAYERS [THREADS [DEVICE]]]]\n");
     return 2;
   }
   nn::WorkspaceMeter::install();
   const c10::InferenceMode inference;
   at::set_num_threads(threads);
-  const auto weights = test::memory_weights(models::index_tts::random_weights(layers));
+  const bool on_cpu = device->kind == base::DeviceKind::kCpu;
+  models::index_tts::measures_processor_time = on_cpu && threads == 1;
+  const auto in_memory = test::memory_weights(models::index_tts::random_weights(layers));
+  const nn::Weights weights(in_memory.file(), *device, nullptr,
+                            on_cpu ? checkpoint::DType::kFloat32 : checkpoint::DType::kFloat16);
   const models::index_tts::Gpt gpt(weights, {});
   models::index_tts::report(gpt, codes, layers);
   return 0;

@@ -5,6 +5,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "base/error.h"
+#include "base/mutex.h"
 #include "nn/failure.h"
 
 namespace greenroom::nn {
@@ -36,5 +37,12 @@ class CurrentDevice {
  private:
   int before_ = 0;
 };
+
+// Held while a graph is recorded, which takes milliseconds, and by whatever must not happen meanwhile: to
+// wait for a device as a whole ends the recording, and the allocator gives nothing back.
+inline base::Mutex& recording_mutex() {
+  static auto* const kMutex = new base::Mutex;
+  return *kMutex;
+}
 
 }  // namespace greenroom::nn

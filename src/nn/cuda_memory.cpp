@@ -155,6 +155,7 @@ void reset_device_peak(int device) {
 }
 
 void release_cached_device_memory() {
+  const base::MutexLock lock(recording_mutex());
   // Those of cuBLAS are tensors' memory, some MiB for each thread and stream; they come back when needed.
   while_devices_rest(&at::cuda::clearCublasWorkspaces);
   c10::cuda::CUDACachingAllocator::emptyCache();
@@ -162,6 +163,7 @@ void release_cached_device_memory() {
 
 bool is_device_broken(int device) {
   if (device_loss(device)) return true;
+  const base::MutexLock lock(recording_mutex());
   cudaGetLastError();  // what passes is forgotten by this; what stays is not
   if (cudaSetDevice(device) == cudaSuccess && cudaDeviceSynchronize() == cudaSuccess) return false;
   mark_device_lost(device, cudaGetErrorString(cudaGetLastError()));

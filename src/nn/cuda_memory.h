@@ -1,5 +1,5 @@
 // Memory of CUDA devices. cuda_memory.cpp is built when libtorch has CUDA, no_cuda_memory.cpp when it has
-// not. Beside it only cuda_stream.cpp calls CUDA.
+// not. Beside it only cuda_stream.cpp and cuda_graph.cpp call CUDA.
 #pragma once
 
 #include <cstdint>

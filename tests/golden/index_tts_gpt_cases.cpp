@@ -4,8 +4,10 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "case.h"
@@ -242,9 +244,11 @@ void run_gpt_v2_tiny(Case& golden) {
   auto& bias = eager_tensors.at("mel_head.bias");
   bias[gpt.code_space().stop] += io.tensor("eos_bias")[0];
   const Gpt eager(test::memory_weights(eager_tensors), config_of(golden.meta()));
-  for (const auto kind : {DecoderKind::kRows, DecoderKind::kPortable}) {
+  constexpr std::array<std::pair<DecoderKind, const char*>, 3> kKinds{
+      {{DecoderKind::kRows, ""}, {DecoderKind::kPortable, " (portable)"}, {DecoderKind::kGraph, " (graph)"}}};
+  for (const auto& [kind, suffix] : kKinds) {
     test.decoder = kind;
-    test.suffix = kind == DecoderKind::kRows ? "" : " (portable)";
+    test.suffix = suffix;
     run_greedy(test);
     run_beams(test);
     run_eos({golden, eager, test.speaker, test.emotion, test.text, kind, test.suffix});

@@ -43,9 +43,10 @@ class GptDecoder {
 };
 
 enum class DecoderKind {
-  kBest,      // kRows where it works: float32 weights on the CPU
+  kBest,      // kRows where it works: float32 weights on the CPU; kGraph on a GPU
   kRows,      // kernels that read every weight once per step; rows do not depend on what else is decoded
   kPortable,  // libtorch's operations, for any device and dtype
+  kGraph,     // the same with shapes that seldom change, replayed as a CUDA graph where there is one
 };
 
 std::unique_ptr<GptDecoder> make_decoder(const Gpt& gpt, const DecodePlan& plan,

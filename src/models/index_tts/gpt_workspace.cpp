@@ -29,8 +29,9 @@ std::uint64_t generation_workspace_bytes(const GptSizes& gpt, const GenerationSi
   const std::int64_t paths = 2 * rows * places * gpt.element_bytes;
   const std::int64_t attention = 2 * gpt.heads * rows * places * gpt.element_bytes;
   const std::int64_t step = rows * (gpt.width * 24 * 4 + gpt.codes * 4 * 4);
-  return static_cast<std::uint64_t>(cache + paths + step + kSlack +
-                                    std::max(attention, block_bytes(gpt, run.prefix + 1)));
+  // Twice: what CUDA graphs of the step use is theirs for as long as they live.
+  return static_cast<std::uint64_t>(cache + paths + 2 * (step + attention) + kSlack +
+                                    block_bytes(gpt, run.prefix + 1));
 }
 
 std::uint64_t latents_workspace_bytes(const GptSizes& gpt, std::int64_t sequence) {

@@ -2,18 +2,31 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <limits>
 
 namespace greenroom::models::index_tts {
 
-PortableDecoder::PortableDecoder(const Gpt& gpt, const DecodePlan& plan)
+namespace {
+
+base::DeviceId device_of(const Gpt& gpt) {
+  const auto device = gpt.mel_embedding().device();
+  if (device.is_cpu()) return {};
+  return {base::DeviceKind::kCuda, device.index()};
+}
+
+}  // namespace
+
+PortableDecoder::PortableDecoder(const Gpt& gpt, const DecodePlan& plan, std::int64_t granularity)
     : gpt_(gpt),
       plan_(plan),
+      granularity_(granularity),
       rows_(static_cast<std::int64_t>(plan.segments) * plan.beams),
       heads_(gpt.blocks()[0].heads),
-      head_dim_(gpt.width() / heads_) {
+      head_dim_(gpt.width() / heads_),
+      graph_(granularity > 1 ? device_of(gpt) : base::DeviceId{}) {
   const auto options = gpt.mel_embedding().options();
   const std::int64_t places = plan.prefix + 1 + plan.codes * plan.beams;
   for (std::size_t i = 0; i < gpt.blocks().size(); ++i) {
@@ -22,9 +35,18 @@ PortableDecoder::PortableDecoder(const Gpt& gpt, const DecodePlan& plan)
   }
   paths_ = torch::full({rows_, places}, -std::numeric_limits<double>::infinity(), options);
   next_paths_ = torch::empty_like(paths_);
-  // Page-locked on the way from a GPU: copied at once, every step.
-  logits_ = torch::zeros({rows_, gpt.code_space().codes},
-                         torch::TensorOptions().dtype(torch::kFloat32).pinned_memory(paths_.is_cuda()));
+  scores_ = torch::empty({rows_, gpt.code_space().codes}, options.dtype(torch::kFloat32));
+  // Page-locked on the way from and to a GPU: copied at once, every step.
+  const auto host = torch::TensorOptions().pinned_memory(paths_.is_cuda());
+  logits_ = torch::zeros(scores_.sizes(), host.dtype(torch::kFloat32));
+  host_inputs_ = torch::zeros({3 * rows_ + plan.beams + 1}, host.dtype(torch::kInt64));
+  inputs_ = torch::empty_like(host_inputs_, options.dtype(torch::kInt64));
+  const auto parts = inputs_.split_with_sizes({rows_, rows_, rows_, plan.beams, 1});
+  input_codes_ = parts[0];
+  input_parents_ = parts[1];
+  row_places_ = parts[2].view({rows_, 1});
+  new_places_ = parts[3];
+  position_ = parts[4];
 }
 
 std::span<float> PortableDecoder::logits(int segment) {
@@ -47,52 +69,68 @@ void PortableDecoder::start(int segment, const torch::Tensor& prefix) {
   logits_.slice(0, first_row, first_row + plan_.beams).copy_(gpt_.score(hidden.slice(0, time - 1, time)));
 }
 
-void PortableDecoder::update_paths(const torch::Tensor& parents) {
-  torch::index_select_out(next_paths_, paths_, 0, parents);
-  std::swap(paths_, next_paths_);
+// Segments that are finished go along, to keep every shape the same; nobody reads what they give.
+void PortableDecoder::write_inputs(std::span<const Input> inputs) {
   const std::int64_t place = plan_.prefix + 1 + step_ * plan_.beams;
-  paths_.slice(1, place, place + plan_.beams)
-      .view({plan_.segments, plan_.beams, plan_.beams})
-      .diagonal(0, 1, 2)
-      .zero_();
+  auto* codes = host_inputs_.data_ptr<std::int64_t>();
+  auto* parents = codes + rows_;
+  auto* row_places = parents + rows_;
+  auto* new_places = row_places + rows_;
+  for (std::int64_t row = 0; row < rows_; ++row) {
+    codes[row] = 0;
+    parents[row] = row;
+    row_places[row] = place + row % plan_.beams;
+  }
+  for (std::int64_t beam = 0; beam < plan_.beams; ++beam) new_places[beam] = place + beam;
+  // The k-th generated code has position k + 1: k counts from 1.
+  new_places[plan_.beams] = step_ + 2;
+  for (const auto& input : inputs) {
+    codes[input.row] = input.code;
+    parents[input.row] = input.parent;
+  }
+  inputs_.copy_(host_inputs_, /*non_blocking=*/true);
 }
 
-torch::Tensor PortableDecoder::attend(std::size_t layer, const torch::Tensor& qkv) {
+void PortableDecoder::update_paths() {
+  torch::index_select_out(next_paths_, paths_, 0, input_parents_);
+  paths_.copy_(next_paths_);
+  paths_.scatter_(1, row_places_, 0.0);
+}
+
+torch::Tensor PortableDecoder::attend(std::size_t layer, const torch::Tensor& qkv, std::int64_t keys) {
   const std::int64_t beams = plan_.beams;
-  const std::int64_t place = plan_.prefix + 1 + step_ * beams;
-  const std::int64_t end = place + beams;
   // [rows, 3 * width] -> 3 x [segments * heads, beams, head_dim]
   const auto parts = qkv.view({plan_.segments, beams, 3, heads_, head_dim_})
                          .permute({2, 0, 3, 1, 4})
                          .reshape({3, plan_.segments * heads_, beams, head_dim_});
-  keys_[layer].slice(1, place, end).copy_(parts[1]);
-  values_[layer].slice(1, place, end).copy_(parts[2]);
+  keys_[layer].index_copy_(1, new_places_, parts[1]);
+  values_[layer].index_copy_(1, new_places_, parts[2]);
   const auto q = parts[0] * (1.0 / std::sqrt(static_cast<double>(head_dim_)));
-  auto scores = torch::bmm(q, keys_[layer].slice(1, 0, end).transpose(1, 2));
-  scores.view({plan_.segments, heads_, beams, end})
-      .add_(paths_.slice(1, 0, end).view({plan_.segments, 1, beams, end}));
-  const auto out = torch::bmm(torch::softmax(scores, -1), values_[layer].slice(1, 0, end));
+  auto scores = torch::bmm(q, keys_[layer].slice(1, 0, keys).transpose(1, 2));
+  scores.view({plan_.segments, heads_, beams, keys})
+      .add_(paths_.slice(1, 0, keys).view({plan_.segments, 1, beams, keys}));
+  const auto out = torch::bmm(torch::softmax(scores, -1), values_[layer].slice(1, 0, keys));
   return out.view({plan_.segments, heads_, beams, head_dim_}).transpose(1, 2).reshape({rows_, gpt_.width()});
 }
 
-void PortableDecoder::step(std::span<const Input> inputs) {
-  // Segments that are finished go along, to keep every shape the same; nobody reads what they give.
-  auto host = torch::zeros({2, rows_}, torch::kInt64);
-  auto* codes = host.data_ptr<std::int64_t>();
-  for (std::int64_t row = 0; row < rows_; ++row) codes[rows_ + row] = row;
-  for (const auto& input : inputs) {
-    codes[input.row] = input.code;
-    codes[rows_ + input.row] = input.parent;
-  }
-  const auto device = host.to(paths_.device());
-  update_paths(device[1]);
-  // The k-th generated code has position k + 1: k counts from 1.
-  auto x = gpt_.mel_embedding().index_select(0, device[0]) + gpt_.mel_positions()[step_ + 2];
+void PortableDecoder::compute(std::int64_t keys) {
+  update_paths();
+  auto x =
+      gpt_.mel_embedding().index_select(0, input_codes_) + gpt_.mel_positions().index_select(0, position_);
   for (std::size_t layer = 0; layer < gpt_.blocks().size(); ++layer) {
     const auto& block = gpt_.blocks()[layer];
-    x = block.feed_forward(x + block.out(attend(layer, block.qkv(block.attention_norm(x)))));
+    x = block.feed_forward(x + block.out(attend(layer, block.qkv(block.attention_norm(x)), keys)));
   }
-  logits_.copy_(gpt_.score(x));
+  scores_.copy_(gpt_.score(x));
+}
+
+void PortableDecoder::step(std::span<const Input> inputs) {
+  write_inputs(inputs);
+  const std::int64_t end = plan_.prefix + 1 + (step_ + 1) * plan_.beams;
+  const std::int64_t rounded = (end + granularity_ - 1) / granularity_ * granularity_;
+  const std::int64_t keys = std::min(rounded, paths_.size(1));
+  graph_.run(keys, [&] { compute(keys); });
+  logits_.copy_(scores_);
   ++step_;
 }
 
