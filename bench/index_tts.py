@@ -66,6 +66,7 @@ class Clock:
 
 def fill_in(model_dir):
     """Lets the official program read a demo model: small files that only transformers asks for, matrices in a dict."""
+    import tokenizers
     import torch
     import transformers
     load = torch.load
@@ -84,8 +85,14 @@ def fill_in(model_dir):
     def tokenizer(folder, *args, **kwargs):
         if os.path.exists(os.path.join(folder, "tokenizer_config.json")):
             return plain(folder, *args, **kwargs)
+        with open(os.path.join(folder, "tokenizer.json"), encoding="utf-8") as file:
+            content = json.load(file)
+        for token in content["added_tokens"]:
+            for field in ("single_word", "lstrip", "rstrip", "normalized"):
+                token.setdefault(field, False)
         return transformers.PreTrainedTokenizerFast(
-            tokenizer_file=os.path.join(folder, "tokenizer.json"), eos_token="<|im_end|>", chat_template=CHAT)
+            tokenizer_object=tokenizers.Tokenizer.from_str(json.dumps(content)), eos_token="<|im_end|>",
+            chat_template=CHAT, model_input_names=["input_ids", "attention_mask"])
 
     transformers.AutoTokenizer.from_pretrained = tokenizer
 
@@ -115,7 +122,7 @@ def load_official(options, folder):
                    "campplus": cache + "campplus_cn_common.bin", "bigvgan": cache + "bigvgan"})
 
 
-def watch_stages(tts, clock):
+def watch_stages(tts, clock, emotion_tokens):
     """Every call is counted for its stage. What a new voice needs, conditioners included, is the reference."""
     for owner, name in ((tts, "_load_and_cut_audio"), (tts, "extract_features"), (tts, "get_emb"), (tts, "mel_fn"),
                         (tts.semantic_codec, "quantize"), (tts.campplus_model, "forward"),
@@ -130,7 +137,7 @@ def watch_stages(tts, clock):
     clock.watch(tts.qwen_emo, "inference", "emotion text")
     # Random weights answer without end. greenroom stops at 512 tokens.
     generate = tts.qwen_emo.model.generate
-    limit = {"max_new_tokens": options.emotion_tokens}
+    limit = {"max_new_tokens": emotion_tokens}
     tts.qwen_emo.model.generate = lambda **kwargs: generate(**{**kwargs, **limit})
 
 
@@ -145,7 +152,7 @@ def official(options):
     with tempfile.TemporaryDirectory() as folder:
         tts = load_official(options, folder)
         load = time.perf_counter() - started[0], time.process_time() - started[1]
-        watch_stages(tts, clock)
+        watch_stages(tts, clock, options.emotion_tokens)
         tokens = []
         speech = tts.gpt.inference_speech
 
