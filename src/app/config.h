@@ -54,7 +54,7 @@ struct Config {
   bool worker_processes = true;
   int worker_idle_seconds = 60;
   std::filesystem::path worker_program;
-  int threads = 0;  // of one inference on the CPU; 0: all cores
+  int threads = 0;  // of one inference on the CPU; 0: the cores, shared by the requests that run at once
   std::string host = "127.0.0.1";
   int port = 7860;
   std::string api_key;                             // of the server; empty: none is asked for

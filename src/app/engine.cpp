@@ -219,10 +219,12 @@ bool Engine::remove_task(const std::string& task) {
   return tasks_->remove_task_profile(task);
 }
 
-// Of the calling thread.
+// Of the calling thread. Runs side by side share the cores: more threads than these only get in each other's
+// way. The share is the same when one runs alone, for another number of threads would be another rounding.
 void Engine::use_threads() const {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  runtime_.library().set_threads(config_.threads > 0 ? config_.threads : cores);
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  const int share = std::max(1, cores / std::max(1, config_.queue.concurrency));
+  runtime_.library().set_threads(config_.threads > 0 ? config_.threads : share);
 }
 
 models::ConvertResult Engine::convert(const std::string& model_id, const audio::Buffer& input,

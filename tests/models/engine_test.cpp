@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <barrier>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "app/catalog.h"
@@ -66,6 +69,39 @@ TEST_F(EngineTest, TwoVoicesShareThreeComponentsAndCountThemOnce) {
   }
   EXPECT_EQ(shared, 3);
   EXPECT_EQ(device.ledger.resident, sum);
+}
+
+std::size_t threads_of_this_process() {
+  namespace fs = std::filesystem;
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/task"), {}));
+}
+
+// Each run has threads of its own: with all cores for both there would be twice as many as cores.
+TEST_F(EngineTest, RunsSideBySideShareTheCores) {
+  constexpr std::size_t kRuns = 2;
+  auto settings = config();
+  settings.queue.concurrency = kRuns;
+  Engine engine(settings);
+  for (const char* name : {"alto", "tenor"}) engine.load_model(voice(name), "cpu");
+  std::atomic<std::size_t> most{0};
+  std::barrier together(kRuns);
+  const std::size_t before = threads_of_this_process();
+  std::vector<std::thread> runs;
+  for (const char* name : {"alto", "tenor"}) {
+    runs.emplace_back([&, name] {
+      models::RunControl control;
+      bool met = false;
+      control.progress = [&](double) {
+        if (!std::exchange(met, true)) together.arrive_and_wait();
+        most = std::max(most.load(), threads_of_this_process());
+      };
+      engine.convert(voice(name).string(), tone(1), {}, control);
+      most = std::max(most.load(), threads_of_this_process());
+      together.arrive_and_wait();
+    });
+  }
+  for (auto& run : runs) run.join();
+  EXPECT_LE(most - before, std::max<std::size_t>(kRuns, std::thread::hardware_concurrency()));
 }
 
 TEST_F(EngineTest, WhatIsLoadedIsWhatWasEstimatedToTheByte) {
