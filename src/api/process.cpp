@@ -63,7 +63,7 @@ bool Process::start(const InitOptions& options) {
 
 std::shared_ptr<app::Engine> Process::start_locked(const InitOptions& options) {
   try {
-    app::prepare_thread_pool();
+    static_cast<void>(app::prepare_thread_pool());  // the program is not ours to start anew
     const std::shared_ptr<app::Engine> engine(new app::Engine(make_config(options)),
                                               [this](const app::Engine* old) { destroy(old); });
     ++alive_;

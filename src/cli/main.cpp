@@ -1,9 +1,12 @@
 #include <spdlog/fmt/fmt.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <sstream>
+#include <system_error>
 
 #include "app/model_library.h"
 #include "base/bytes.h"
@@ -381,8 +384,15 @@ void describe(CLI::App& program, Arguments& arguments) {
   add_daemon_commands(program, arguments.daemon);
 }
 
+// Once more from the beginning, with the environment as it is now. Comes back only if the system refuses.
+void start_anew(char** argv) {
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (!error) ::execv(program.c_str(), argv);
+}
+
 int run(int argc, char** argv) {
-  app::prepare_thread_pool();
+  const bool threads_would_spin = app::prepare_thread_pool();
   devices::prefer_bus_order();
   CLI::App program("greenroom keeps voice models ready on a GPU: loads, shares, evicts and serves them.",
                    "greenroom");
@@ -390,6 +400,9 @@ int run(int argc, char** argv) {
   describe(program, arguments);
   try {
     program.parse(argc, argv);
+    const auto runs_models = [&](const char* command) { return program.got_subcommand(command); };
+    if (threads_would_spin && (runs_models("convert") || runs_models("speak") || runs_models("serve")))
+      start_anew(argv);
     return dispatch(program, arguments);
   } catch (const CLI::ParseError& error) {
     return program.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;

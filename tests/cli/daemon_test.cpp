@@ -45,6 +45,18 @@ class Daemon : public testing::Test {
   int port_ = 0;
 };
 
+// OpenMP reads its settings when the program is loaded: what counts is what that began with.
+TEST_F(Daemon, ThreadsThatWaitSleep) {
+  const auto environment = [this] {
+    std::ifstream file("/proc/" + std::to_string(program_->pid()) + "/environ", std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  start();
+  EXPECT_THAT(environment(), HasSubstr("OMP_WAIT_POLICY=passive"));
+  start({}, {"OMP_WAIT_POLICY=active"});
+  EXPECT_THAT(environment(), HasSubstr("OMP_WAIT_POLICY=active"));
+}
+
 TEST_F(Daemon, WithoutOneEveryCommandSaysWhatToDo) {
   const std::vector<std::vector<std::string>> commands = {
       {"ps"},       {"load", "x"}, {"unload", "x"}, {"unload", "--all"}, {"preload", "t"}, {"cleanup", "t"},

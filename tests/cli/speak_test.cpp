@@ -140,6 +140,13 @@ TEST_F(Speak, NamesWhatIsWrongWithAnOption) {
   expect_refusal(speak({"--text", "Hi", "--top-p", "nan"}), "top_p is nan");
 }
 
+TEST_F(Speak, RefusesATextFileOfAnotherEncoding) {
+  const auto file = dir_ / "gbk.txt";
+  std::ofstream(file) << "Hello. \xC4\xE3\xBA\xC3";
+  expect_refusal(speak({"--text-file", file.string()}), "the text is not UTF-8: its byte 8 (0xC4)");
+  expect_refusal(speak({"--text", "Hi", "--emotion-text", "sad \xFF"}), "the emotion's text is not UTF-8");
+}
+
 TEST_F(Speak, NamesAMissingFile) {
   const auto model = dir_ / "model";
   fs::copy(demo_models() / "index_tts", model, fs::copy_options::recursive);

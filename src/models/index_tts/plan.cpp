@@ -29,6 +29,16 @@ void check_range(const char* what, T value, T low, T high) {
   refuse(fmt::format("{} is {}; allowed are {} to {}", what, value, low, high));
 }
 
+// A text file of another encoding would be spoken as whatever is left of it.
+void check_encoding(std::string_view what, std::string_view text) {
+  const auto invalid = first_invalid_byte(text);
+  if (!invalid) return;
+  refuse(
+      fmt::format("{} is not UTF-8: its byte {} (0x{:02X}) belongs to no character; convert it first, for "
+                  "example a Chinese text file with `iconv -f GB18030 -t UTF-8 IN > OUT`",
+                  what, *invalid + 1, static_cast<unsigned char>(text[*invalid])));
+}
+
 // What a piece says, without the mark of a new word.
 std::string readable(const std::string& piece) {
   constexpr std::string_view kWordMark = "▁";
@@ -97,6 +107,8 @@ void check_options(const SpeakOptions& options, const Description& description) 
 
 void check_request(const SpeakRequest& request, const SpeakOptions& options, const Description& description) {
   check_options(options, description);
+  check_encoding("the text", request.text);
+  check_encoding("the emotion's text", request.emotion_text);
   const std::size_t characters = to_code_points(request.text).size();
   if (characters > kMostCharacters) {
     refuse(fmt::format("the text has {} characters; at most {} can be spoken at once: split it into parts",

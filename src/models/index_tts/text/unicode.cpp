@@ -82,6 +82,16 @@ std::u32string_view special_upper(char32_t c) {
 
 }  // namespace
 
+std::optional<std::size_t> first_invalid_byte(std::string_view utf8) {
+  std::size_t at = 0;
+  while (at < utf8.size()) {
+    const std::size_t start = at;
+    // A replacement character that stands in the text takes three bytes.
+    if (decode_one(utf8, at) == kReplacement && at == start + 1) return start;
+  }
+  return std::nullopt;
+}
+
 std::u32string to_code_points(std::string_view utf8) {
   std::u32string result;
   result.reserve(utf8.size());

@@ -1,6 +1,8 @@
 // Text as code points, for rules that speak of characters.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -8,6 +10,8 @@ namespace greenroom::models::index_tts {
 
 // A byte that is not part of valid UTF-8 becomes U+FFFD.
 std::u32string to_code_points(std::string_view utf8);
+// Where the first such byte is.
+std::optional<std::size_t> first_invalid_byte(std::string_view utf8);
 std::string to_utf8(std::u32string_view text);
 
 bool is_han(char32_t c);           // U+4E00..U+9FFF, what upstream calls Chinese
