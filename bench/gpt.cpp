@@ -28,8 +28,10 @@
 #include "nn/device_stream.h"
 #include "nn/guard.h"
 #include "nn/row_kernels.h"
+#include "nn/weight_block.h"
 #include "nn/workspace_measurement.h"
 #include "support/memory_weights.h"
+#include "support/random_gpt.h"
 
 namespace greenroom::models::index_tts {
 namespace {
@@ -54,37 +56,8 @@ double seconds_of(const std::function<void()>& body) {
 }
 
 std::map<std::string, torch::Tensor> random_weights(std::int64_t layers) {
-  std::map<std::string, torch::Tensor> tensors;
-  const auto matrix = [&](const std::string& name, std::int64_t rows, std::int64_t columns) {
-    tensors[name] = torch::empty({rows, columns}).uniform_(-0.05, 0.05);
-  };
-  const auto linear = [&](const std::string& name, std::int64_t in, std::int64_t out) {
-    matrix(name + ".weight", in, out);
-    tensors[name + ".bias"] = torch::zeros({out});
-  };
-  const auto norm = [&](const std::string& name) {
-    tensors[name + ".weight"] = torch::ones({kWidth});
-    tensors[name + ".bias"] = torch::zeros({kWidth});
-  };
-  for (std::int64_t i = 0; i < layers; ++i) {
-    const auto block = fmt::format("gpt.h.{}.", i);
-    norm(block + "ln_1");
-    norm(block + "ln_2");
-    linear(block + "attn.c_attn", kWidth, 3 * kWidth);
-    linear(block + "attn.c_proj", kWidth, kWidth);
-    linear(block + "mlp.c_fc", kWidth, kInner);
-    linear(block + "mlp.c_proj", kInner, kWidth);
-  }
-  norm("gpt.ln_f");
-  norm("final_norm");
-  matrix("mel_head.weight", kCodes, kWidth);
-  tensors["mel_head.bias"] = torch::zeros({kCodes});
+  auto tensors = test::random_gpt({layers, kWidth, kInner, kCodes, kTextTokens, 602, 1818}, 0.05);
   tensors["mel_head.bias"][kCodes - 1] = -1000;  // never stops
-  matrix("mel_embedding.weight", kCodes, kWidth);
-  matrix("text_embedding.weight", kTextTokens, kWidth);
-  matrix("text_pos_embedding.emb.weight", 602, kWidth);
-  matrix("mel_pos_embedding.emb.weight", 1818, kWidth);
-  matrix("speed_emb.weight", 2, kWidth);
   return tensors;
 }
 
@@ -140,9 +113,13 @@ struct Speed {
 };
 
 base::DeviceId device_of(const Gpt& gpt) {
-  const auto device = gpt.mel_embedding().device();
-  if (device.is_cpu()) return {};
-  return {base::DeviceKind::kCuda, device.index()};
+  return nn::to_device_id(gpt.mel_embedding().device());
+}
+
+GptSizes sizes_of(const Gpt& gpt) {
+  GptSizes sizes{.layers = static_cast<std::int64_t>(gpt.blocks().size())};
+  sizes.element_bytes = gpt.mel_embedding().element_size();
+  return sizes;
 }
 
 const char* name_of(DecoderKind kind) {
@@ -182,7 +159,7 @@ Speed measure(const Gpt& gpt, const torch::Tensor& prefix, int beams, std::int64
   return speed;
 }
 
-void report(const Gpt& gpt, std::int64_t codes, std::int64_t layers) {
+void report(const Gpt& gpt, std::int64_t codes) {
   std::vector<std::int64_t> text;
   for (std::int64_t i = 0; i < kText; ++i) text.push_back(2 + i * 131 % 11000);
   const auto speaker = torch::rand({1, 32, kWidth}) - 0.5;
@@ -194,7 +171,8 @@ void report(const Gpt& gpt, std::int64_t codes, std::int64_t layers) {
   fmt::print(
       "{} layers, {} threads, prefix {}, {} codes; a step's weights: {:.2f} GB, read in {:.1f} ms ({:.1f} "
       "GB/s)\n\n",
-      layers, at::get_num_threads(), prefix.size(1), codes, bytes / 1e9, floor * 1e3, bytes / floor / 1e9);
+      gpt.blocks().size(), at::get_num_threads(), prefix.size(1), codes, bytes / 1e9, floor * 1e3,
+      bytes / floor / 1e9);
   fmt::print("{:<22} {:>9} {:>8} {:>9} {:>9} {:>9} {:>8} {:>8} {:>11}\n", "", "prefix ms", "codes/s",
              "step ms", "products", "rest", "search", "of limit", "workspace");
   const bool on_cpu = gpt.mel_embedding().device().is_cpu();
@@ -209,9 +187,7 @@ void report(const Gpt& gpt, std::int64_t codes, std::int64_t layers) {
       chosen = speed.codes;
       const double products =
           kind == DecoderKind::kRows ? best_of(5, [&] { return seconds_of_products(gpt, beams); }) : 0;
-      GptSizes sizes{.layers = layers};
-      sizes.element_bytes = gpt.mel_embedding().element_size();
-      const auto reserved = generation_workspace_bytes(sizes, {prefix.size(1), codes, beams, 1});
+      const auto reserved = generation_workspace_bytes(sizes_of(gpt), {prefix.size(1), codes, beams, 1});
       fmt::print("{:<22} {:>9.0f} {:>8.2f} {:>9.1f} {:>9.1f} {:>9.1f} {:>8.2f} {:>7.0f}% {:>4} of {} MB\n",
                  fmt::format("{} beam{}, {}", beams, beams > 1 ? "s" : "", name_of(kind)),
                  speed.prefix_seconds * 1e3, 1 / (speed.seconds_per_step + speed.search_seconds),
@@ -224,10 +200,9 @@ void report(const Gpt& gpt, std::int64_t codes, std::int64_t layers) {
   const nn::DeviceStream stream(device_of(gpt));
   const nn::WorkspaceMeasurement workspace(device_of(gpt));
   const double latents = seconds_of([&] { gpt.latents(speaker, emotion, text, spoken).cpu(); });
-  GptSizes sizes{.layers = layers};
-  sizes.element_bytes = gpt.mel_embedding().element_size();
   fmt::print("\nlatents of {} codes: {:.0f} ms, workspace {} of {} MB\n", codes, latents * 1e3,
-             workspace.peak_bytes() >> 20, latents_workspace_bytes(sizes, prefix.size(1) + codes + 1) >> 20);
+             workspace.peak_bytes() >> 20,
+             latents_workspace_bytes(sizes_of(gpt), prefix.size(1) + codes + 1) >> 20);
 }
 
 }  // namespace
@@ -252,6 +227,6 @@ int main(int argc, char** argv) {
   const nn::Weights weights(in_memory.file(), *device, nullptr,
                             on_cpu ? checkpoint::DType::kFloat32 : checkpoint::DType::kFloat16);
   const models::index_tts::Gpt gpt(weights, {});
-  models::index_tts::report(gpt, codes, layers);
+  models::index_tts::report(gpt, codes);
   return 0;
 }

@@ -400,9 +400,9 @@ int run(int argc, char** argv) {
   describe(program, arguments);
   try {
     program.parse(argc, argv);
-    const auto runs_models = [&](const char* command) { return program.got_subcommand(command); };
-    if (threads_would_spin && (runs_models("convert") || runs_models("speak") || runs_models("serve")))
-      start_anew(argv);
+    const bool runs_models = program.got_subcommand("convert") || program.got_subcommand("speak") ||
+                             program.got_subcommand("serve");
+    if (threads_would_spin && runs_models) start_anew(argv);
     return dispatch(program, arguments);
   } catch (const CLI::ParseError& error) {
     return program.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;

@@ -18,6 +18,11 @@ torch::Device to_torch(base::DeviceId device) {
   return torch::Device(torch::kCUDA, static_cast<torch::DeviceIndex>(device.index));
 }
 
+base::DeviceId to_device_id(torch::Device device) {
+  if (device.is_cpu()) return {};
+  return {base::DeviceKind::kCuda, device.index()};
+}
+
 torch::ScalarType to_torch(checkpoint::DType dtype) {
   switch (dtype) {
     case DType::kFloat64:

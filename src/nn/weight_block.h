@@ -19,6 +19,7 @@
 namespace greenroom::nn {
 
 torch::Device to_torch(base::DeviceId device);
+base::DeviceId to_device_id(torch::Device device);
 torch::ScalarType to_torch(checkpoint::DType dtype);
 
 struct BlockOptions {

@@ -2,7 +2,6 @@
 #include <ATen/record_function.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <spdlog/fmt/fmt.h>
 #include <torch/torch.h>
 
 #include <map>
@@ -16,6 +15,7 @@
 #include "models/index_tts/gpt_decoder.h"
 #include "models/index_tts/portable_decoder.h"
 #include "support/memory_weights.h"
+#include "support/random_gpt.h"
 
 namespace greenroom::models::index_tts {
 namespace {
@@ -27,33 +27,7 @@ constexpr std::int64_t kPrefix = 9;
 
 Gpt small_gpt() {
   torch::manual_seed(11);
-  std::map<std::string, torch::Tensor> tensors;
-  const auto linear = [&](const std::string& name, std::int64_t in, std::int64_t out) {
-    tensors[name + ".weight"] = torch::randn({in, out}) * 0.3;
-    tensors[name + ".bias"] = torch::randn({out}) * 0.1;
-  };
-  const auto norm = [&](const std::string& name) {
-    tensors[name + ".weight"] = torch::rand({kWidth}) + 0.5;
-    tensors[name + ".bias"] = torch::randn({kWidth}) * 0.1;
-  };
-  for (int i = 0; i < kLayers; ++i) {
-    const auto block = fmt::format("gpt.h.{}.", i);
-    norm(block + "ln_1");
-    norm(block + "ln_2");
-    linear(block + "attn.c_attn", kWidth, 3 * kWidth);
-    linear(block + "attn.c_proj", kWidth, kWidth);
-    linear(block + "mlp.c_fc", kWidth, 4 * kWidth);
-    linear(block + "mlp.c_proj", 4 * kWidth, kWidth);
-  }
-  norm("gpt.ln_f");
-  norm("final_norm");
-  tensors["mel_head.weight"] = torch::randn({kCodes, kWidth});
-  tensors["mel_head.bias"] = torch::randn({kCodes});
-  tensors["mel_embedding.weight"] = torch::randn({kCodes, kWidth});
-  tensors["text_embedding.weight"] = torch::randn({20, kWidth});
-  tensors["text_pos_embedding.emb.weight"] = torch::randn({30, kWidth});
-  tensors["mel_pos_embedding.emb.weight"] = torch::randn({60, kWidth});
-  tensors["speed_emb.weight"] = torch::randn({2, kWidth});
+  const auto tensors = test::random_gpt({kLayers, kWidth, 4 * kWidth, kCodes, 20, 30, 60}, 1);
   GptConfig config;
   config.heads = 4;
   config.start_mel_token = kCodes - 2;

@@ -7,17 +7,9 @@
 #include <cmath>
 #include <limits>
 
+#include "nn/weight_block.h"
+
 namespace greenroom::models::index_tts {
-
-namespace {
-
-base::DeviceId device_of(const Gpt& gpt) {
-  const auto device = gpt.mel_embedding().device();
-  if (device.is_cpu()) return {};
-  return {base::DeviceKind::kCuda, device.index()};
-}
-
-}  // namespace
 
 PortableDecoder::PortableDecoder(const Gpt& gpt, const DecodePlan& plan, std::int64_t granularity)
     : gpt_(gpt),
@@ -26,7 +18,7 @@ PortableDecoder::PortableDecoder(const Gpt& gpt, const DecodePlan& plan, std::in
       rows_(static_cast<std::int64_t>(plan.segments) * plan.beams),
       heads_(gpt.blocks()[0].heads),
       head_dim_(gpt.width() / heads_),
-      graph_(granularity > 1 ? device_of(gpt) : base::DeviceId{}) {
+      graph_(granularity > 1 ? nn::to_device_id(gpt.mel_embedding().device()) : base::DeviceId{}) {
   const auto options = gpt.mel_embedding().options();
   const std::int64_t places = plan.prefix + 1 + plan.codes * plan.beams;
   for (std::size_t i = 0; i < gpt.blocks().size(); ++i) {
