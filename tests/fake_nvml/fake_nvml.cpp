@@ -21,13 +21,15 @@ namespace nvml = greenroom::devices::nvml;
 using nvml::Handle;
 using nvml::Result;
 
+// What a thread that hung in the driver still uses while the program ends is never destroyed.
 std::mutex mutex;
-Scenario scenario;
-int starts = 0;                                            // of the library
-std::map<std::string, std::uint64_t> questions;            // for the memory of a GPU, by UUID
-std::map<std::string, int> failed_at;                      // the start in which it failed
-std::map<std::string, std::size_t> errors_told;            // XIDs, by UUID
-std::map<std::uintptr_t, std::vector<Handle>> event_sets;  // who is registered, by number of the set
+auto& scenario = *new Scenario;
+int starts = 0;                                               // of the library
+auto& questions = *new std::map<std::string, std::uint64_t>;  // for the memory of a GPU, by UUID
+auto& failed_at = *new std::map<std::string, int>;            // the start in which it failed
+auto& errors_told = *new std::map<std::string, std::size_t>;  // XIDs, by UUID
+// Who is registered, by number of the set.
+auto& event_sets = *new std::map<std::uintptr_t, std::vector<Handle>>;
 
 // Handles are numbers: the start of the library, the GPU, and the instance (0: the GPU itself). One of an
 // earlier start is refused, as a real driver may crash on it.
